@@ -1,0 +1,177 @@
+"""The frozen dataclasses that flow between the stages.
+
+Artifacts never change: they get children that name their parents. Whatever may hold personal data is
+kept out of `repr`, so that no log line, error or test report can show it by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "Artifact",
+    "Dataset",
+    "Event",
+    "Finding",
+    "Model",
+    "Prediction",
+    "Record",
+    "Rejected",
+    "Release",
+    "Source",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record came from. Personal data: it stays with the raw data set, encrypted.
+
+    `row` counts from 1 in the source file, header excluded; `kept` holds the `--keep-column` values.
+    """
+
+    file: str = field(repr=False)
+    row: int
+    id: str | None = field(default=None, repr=False)
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text with what is known about it.
+
+    `id` is random (32 hex digits) and means nothing outside Skerry. `language` is `en`, `zh` or `""` (not
+    told yet). `split` is `train`, `validation`, `test` or None. `group` and `subject` are plain in a raw set and
+    HMAC-keyed (hex) in its children; `source_key` is the HMAC of the source's id in children. `source` is
+    there in raw sets only.
+    """
+
+    id: str
+    text: str = field(repr=False)
+    label: str | None = None
+    split: str | None = None
+    group: str | None = field(default=None, repr=False)
+    subject: str | None = field(default=None, repr=False)
+    language: str = ""
+    source_key: str | None = field(default=None, repr=False)
+    source: Source | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One row that could not be taken in.
+
+    `row` counts from 1 (header excluded; 0 = the whole file), `byte` is the offset in the file where the row (or the fault) starts,
+    None where a format has none (a sheet). `reason` names the fault and the next step, never the row's text.
+    """
+
+    file: str = field(repr=False)
+    row: int
+    byte: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One piece of personal data in a text.
+
+    `start` and `end` are Unicode code points of the original text, end exclusive. `kind` is a name of
+    `skerry kinds`; `score` is in [0, 1]; `rule` names the recognizer that found it; `presidio` is the
+    kind's name in Presidio.
+    """
+
+    start: int
+    end: int
+    kind: str
+    score: float
+    rule: str
+    presidio: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A folder named by the hash of its content.
+
+    `id` is 64 hex digits (SHA-256 over the sorted names and hashes of the files that count, see `store.py`), `kind` is
+    `dataset` or `model`, `parents` are ids, `meta` is plain JSON without record text.
+    """
+
+    id: str
+    kind: str
+    project: str
+    name: str
+    created: str
+    folder: Path
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    parents: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """`NAME@ID` with the first 12 hex digits, the way the command line writes it."""
+        return f"{self.name}@{self.id[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset(Artifact):
+    """A set of records. `meta["stage"]` is `raw`, `scrubbed` or `curated`; `meta["rows"]` counts its records."""
+
+    @property
+    def stage(self) -> str:
+        """`raw`, `scrubbed` or `curated`."""
+        return str(self.meta["stage"])
+
+    @property
+    def rows(self) -> int:
+        """How many records it holds."""
+        return int(self.meta["rows"])
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Artifact):
+    """A model in one format: `meta["format"]` is `torch`, `onnx` or `onnx-int8`."""
+
+    @property
+    def format(self) -> str:
+        """`torch`, `onnx` or `onnx-int8`."""
+        return str(self.meta["format"])
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A model's answer to one text. `score` is the probability of `label`; `label` is None when the model abstained (score below
+    `min_score`). `truncated` tells that the text was longer than the model reads."""
+
+    label: str | None
+    score: float
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A name that points at the model that serves it. `version` is the model's id; `previous` the ones before, newest last."""
+
+    name: str
+    project: str
+    version: str
+    stage: str
+    changed: str
+    previous: tuple[str, ...] = ()
+    min_score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One link of the append-only chain: `hash` = SHA-256 over `previous_hash` and the other fields as canonical JSON."""
+
+    sequence: int
+    time: str
+    project: str
+    actor: str
+    verb: str
+    artifacts: tuple[str, ...]
+    details: Mapping[str, Any]
+    previous_hash: str
+    hash: str

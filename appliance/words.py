@@ -1,0 +1,29 @@
+"""Every message that a person reads, in English and Chinese (gettext; catalogues in `locale/`)."""
+
+import gettext
+import os
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("en", "zh")
+_FOLDER = Path(__file__).parent / "locale"
+
+
+def language() -> str:
+    """Return the reader's language, `en` or `zh`: `SKERRY_LANG`, else the locale variables (POSIX order), else `en`."""
+    for variable in ("SKERRY_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(variable)
+        if value:
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+@cache
+def _catalogue(which: str) -> gettext.NullTranslations:
+    return gettext.translation("skerry", _FOLDER, languages=[which], fallback=which == "en")
+
+
+def _(message: str, **values: object) -> str:
+    """Translate `message` for the reader, then fill its `{name}` places from `values`."""
+    translated = _catalogue(language()).gettext(message)
+    return translated.format(**values) if values else translated

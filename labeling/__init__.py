@@ -1,0 +1,1 @@
+"""The labeling loop: what to label next, who agrees with whom, Label Studio."""

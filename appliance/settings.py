@@ -1,0 +1,268 @@
+"""Every setting of Skerry: its default, its unit and its check, from one TOML file.
+
+`skerry.toml` in the home folder is the one file; an environment variable `SKERRY_SECTION__KEY` outranks it. A stage is
+handed its own section only. Units stand in the names: `_ms _s _bytes _rows`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from appliance.errors import SettingsError
+from appliance.words import _
+
+__all__ = [
+    "BasesSettings",
+    "CleanSettings",
+    "CurateSettings",
+    "EvaluateSettings",
+    "ExportSettings",
+    "IngestSettings",
+    "JobsSettings",
+    "ScrubSettings",
+    "ServeSettings",
+    "Settings",
+    "StoreSettings",
+    "TrainSettings",
+    "describe",
+    "home_folder",
+    "load",
+]
+
+
+class Section(BaseModel):
+    """One `[section]` of the settings file. Unknown keys are errors; values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(Section):
+    """Where state and keys live and how much room stays free."""
+
+    key_folder: Path | None = Field(None, description="folder of the key files, outside the home; default /etc/skerry/keys for an installed home, else ~/.config/skerry/keys")
+    reserve_bytes: int = Field(256 * 1024**2, ge=0, description="free bytes below which new jobs are refused (labels and events still write)")
+    rows_per_group: int = Field(10_000, ge=100, le=1_000_000, description="rows of one Parquet row group: bounds memory while streaming")
+
+
+class BasesSettings(Section):
+    """The base models."""
+
+    folder: Path | None = Field(None, description="folder of the unpacked base models; default `bases` in the home")
+
+
+class JobsSettings(Section):
+    """Durable background work."""
+
+    poll_ms: int = Field(500, ge=50, le=60_000, description="how often `skerry work` looks for a job")
+
+
+class IngestSettings(Section):
+    """Limits on files from outside."""
+
+    max_field_bytes: int = Field(4 * 1024**2, ge=1024, description="longest single field")
+    max_row_bytes: int = Field(16 * 1024**2, ge=1024, description="longest single row or line")
+    max_file_bytes: int = Field(64 * 1024**3, ge=1024, description="largest file")
+    max_zip_ratio: int = Field(100, ge=2, description="largest unpacked size over packed size of a zipped format (XLSX, DOCX)")
+    max_unpacked_bytes: int = Field(1024**3, ge=1024, description="largest unpacked size of a zipped format")
+    max_rejected_rows: int = Field(1_000_000, ge=1, description="rejected rows listed one by one before ingest stops")
+
+
+class ScrubSettings(Section):
+    """What counts as personal data and what replaces it."""
+
+    policy: Literal["balanced"] = Field("balanced", description="policy: thresholds and kinds by name")
+    min_score: float = Field(0.4, ge=0, le=1, description="findings below this score are kept as text")
+    batch_rows: int = Field(128, ge=1, le=4096, description="records handed to the recognizers at once")
+
+
+class CleanSettings(Section):
+    """The cleaning rules, each on or off by name, applied by `curate` in this order; each is counted."""
+
+    mojibake: bool = Field(True, description="mend text that was decoded with the wrong encoding (ftfy)")
+    control_characters: bool = Field(True, description="drop control characters but tab and newline")
+    nfkc: bool = Field(True, description="Unicode NFKC: full-width forms become plain")
+    html: bool = Field(True, description="drop HTML tags and decode entities that remain in the text")
+    signatures: bool = Field(False, description="drop an e-mail signature after a line of `-- `")
+    repeated_lines: bool = Field(True, description="keep one of directly repeated lines")
+    wrong_language: bool = Field(False, description="drop records whose language is neither en nor zh")
+    short: bool = Field(True, description="drop records shorter than `min_characters`")
+    repetitive: bool = Field(True, description="drop records that are one phrase over and over")
+    min_characters: int = Field(2, ge=0, description="length for `short`, in characters without spaces")
+    max_repetition: float = Field(0.9, gt=0, le=1, description="share of repeated 4-grams for `repetitive`")
+
+
+class CurateSettings(Section):
+    """Duplicates and splits."""
+
+    split: str = Field("0.8/0.1/0.1", pattern=r"^\d*\.?\d+/\d*\.?\d+/\d*\.?\d+$", description="shares of train/validation/test; they add up to 1")
+    seed: int = Field(0, ge=0, description="seed of the split")
+    drop_duplicates: bool = Field(True, description="keep one record of each normalised text")
+
+
+class TrainSettings(Section):
+    """Fine-tuning."""
+
+    method: Literal["probe", "full"] = Field("full", description="probe = linear head on frozen embeddings; full = fine-tuning started from the probe (LP-FT)")
+    task: Literal["classify"] = Field("classify", description="what the model does")
+    base: str = Field("auto", description="base model; auto = e5 when over 5 % of rows hold Han characters, else minilm")
+    epochs: float = Field(4.0, gt=0, description="largest number of passes over the training rows (full)")
+    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder (full)")
+    batch_rows: int = Field(32, ge=1, description="rows of one optimizer step")
+    warmup_share: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping norm")
+    patience: int = Field(2, ge=1, description="evaluations without a better validation macro-F1 before stopping")
+    max_tokens: int = Field(256, ge=8, le=512, description="longest text the model reads, in tokens")
+    checkpoint_steps: int = Field(50, ge=1, description="optimizer steps between checkpoints")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto = bf16 only where the hardware has it, else fp32")
+    seed: int = Field(0, ge=0, description="seed of everything random in training")
+    refit: bool = Field(False, description="after choosing the number of steps on validation, train again on train + validation")
+    threads: int = Field(0, ge=0, description="torch threads; 0 = the cores this process may use")
+
+
+class ExportSettings(Section):
+    """Portable models."""
+
+    format: Literal["onnx", "onnx-int8"] = Field("onnx-int8", description="format of `skerry export` and of the recipe")
+    opset: int = Field(20, ge=18, description="ONNX operator set")
+    max_logit_difference: float = Field(1e-3, gt=0, description="largest logit difference of an fp32 export on real rows")
+    min_agreement: float = Field(0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label")
+    parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
+
+
+class EvaluateSettings(Section):
+    """Metrics."""
+
+    split: str = Field("test", description="split that `evaluate` and `compare` read")
+    bootstrap: int = Field(1000, ge=100, description="resamples of a bootstrap interval")
+    seed: int = Field(0, ge=0, description="seed of the resampling")
+    floors: bool = Field(True, description="also report majority, TF-IDF + linear SVM and probe")
+
+
+class ServeSettings(Section):
+    """The inference server."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 = any free one")
+    threads: int = Field(0, ge=0, description="engine threads; 0 = the cores this process may use (cgroup quota)")
+    queue_texts: int = Field(1024, ge=1, description="texts that may wait; more get 429 with Retry-After")
+    max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
+    max_inputs: int = Field(1024, ge=1, description="texts in one request")
+    max_characters: int = Field(100_000, ge=1, description="longest text; it is cut to what the model reads before tokenizing, and flagged")
+    drain_s: float = Field(30.0, gt=0, description="time for open requests after SIGTERM")
+    min_score: float = Field(0.0, ge=0, le=1, description="abstain (label null) below this score; 0 = never")
+
+
+def home_folder() -> Path:
+    """Return `SKERRY_HOME`, else `~/.skerry`, absolute."""
+    return Path(os.environ.get("SKERRY_HOME") or "~/.skerry").expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """All sections. `load` fills it; nothing else should."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SKERRY_", env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    store: StoreSettings = StoreSettings()
+    bases: BasesSettings = BasesSettings()
+    jobs: JobsSettings = JobsSettings()
+    ingest: IngestSettings = IngestSettings()
+    scrub: ScrubSettings = ScrubSettings()
+    clean: CleanSettings = CleanSettings()
+    curate: CurateSettings = CurateSettings()
+    train: TrainSettings = TrainSettings()
+    export: ExportSettings = ExportSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    serve: ServeSettings = ServeSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over file (the file's content comes in as `init`); no dotenv, no secrets folder."""
+        return env_settings, init_settings
+
+
+def load(home: Path | None = None, **overrides: dict[str, Any]) -> Settings:
+    """Read `skerry.toml` of `home` (default `home_folder()`), then the environment, then `overrides` ({section: {key: value}}).
+
+    Raises `SettingsError` for a file that is no TOML, an unknown key (naming the nearest right one) and a value out of range.
+    """
+    path = (home or home_folder()) / "skerry.toml"
+    try:
+        content = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(_("cannot read `{path}`: {error}", path=path, error=error)) from error
+    try:
+        settings = Settings(**content)
+        for section, values in overrides.items():
+            given = {key: value for key, value in values.items() if value is not None}
+            if section not in Settings.model_fields:
+                raise SettingsError(_unknown((section,), where=_("command line")))
+            current = getattr(settings, section)
+            settings = settings.model_copy(update={section: type(current)(**(current.model_dump() | given))})
+    except ValidationError as error:
+        raise SettingsError(_explain(error, str(path))) from error
+    return settings
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    location = tuple(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return _unknown(location, where)
+    return _("setting `{key}`: {reason} (in `{where}` or the environment)", key=".".join(location), reason=first["msg"], where=where)
+
+
+def _unknown(location: tuple[str, ...], where: str) -> str:
+    known = [name for name, _value in _flat()] + list(Settings.model_fields)
+    near = difflib.get_close_matches(".".join(location), known, n=1, cutoff=0.0)
+    return _("unknown setting `{key}` in `{where}`; the nearest known one is `{near}`", key=".".join(location), where=where, near=near[0])
+
+
+def _flat() -> Iterator[tuple[str, Any]]:
+    for section, field in Settings.model_fields.items():
+        kind = field.annotation
+        assert isinstance(kind, type) and issubclass(kind, Section)
+        for key, value in kind.model_fields.items():
+            yield f"{section}.{key}", value
+
+
+def describe(settings: Settings, home: Path) -> list[dict[str, str]]:
+    """List every setting as `key value default unit source description`; source is `environment`, `file` or `default`."""
+    path = home / "skerry.toml"
+    content = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    rows = []
+    for key, field in _flat():
+        section, name = key.split(".")
+        source = "default"
+        if name in content.get(section, {}):
+            source = "file"
+        if f"SKERRY_{section}__{name}".upper() in os.environ:
+            source = "environment"
+        unit = next((unit for unit in ("ms", "s", "bytes", "rows") if name.endswith(f"_{unit}")), "")
+        choices = "|".join(map(str, get_args(field.annotation))) if not unit and get_args(field.annotation) else ""
+        rows.append({
+            "key": key,
+            "value": str(getattr(getattr(settings, section), name)),
+            "default": str(field.default),
+            "unit": unit or choices,
+            "source": source,
+            "description": field.description or "",
+        })
+    return rows

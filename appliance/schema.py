@@ -21,6 +21,7 @@ __all__ = [
     "Record",
     "Rejected",
     "Release",
+    "Report",
     "Source",
 ]
 
@@ -136,6 +137,11 @@ class Model(Artifact):
     def format(self) -> str:
         """`torch`, `onnx` or `onnx-int8`."""
         return str(self.meta["format"])
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Artifact):
+    """What an evaluation or a comparison found: `report.json`, `report.md` and pictures, no record text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from appliance import records as record_files
-from appliance.errors import BusyError, HardwareError, IntegrityError, InputError, NotFoundError, SettingsError
+from appliance.errors import BusyError, HardwareError, IntegrityError, NotFoundError, SettingsError
 from appliance.keys import Keys, key_folder
 from appliance.schema import Artifact, Dataset, Event, Model, Record, Rejected, Report
 from appliance.settings import Settings, home_folder, load
@@ -52,7 +52,7 @@ _events = sa.Table(
 )  # fmt: skip
 _jobs = sa.Table(
     "jobs", _tables, sa.Column("id", sa.String, primary_key=True), sa.Column("project", sa.String), sa.Column("verb", sa.String), sa.Column("fingerprint", sa.String),
-    sa.Column("request", sa.String), sa.Column("state", sa.String), sa.Column("created", sa.String), sa.Column("ended", sa.String), sa.Column("owner", sa.String),
+    sa.Column("request", sa.String), sa.Column("state", sa.String), sa.Column("attempt", sa.Integer), sa.Column("created", sa.String), sa.Column("ended", sa.String), sa.Column("owner", sa.String),
     sa.Column("progress", sa.JSON), sa.Column("result", sa.JSON), sa.Column("error", sa.String),
 )  # fmt: skip
 
@@ -199,11 +199,22 @@ class Store:
     def _writing(self) -> Iterator[sa.Connection]:
         try:
             with self.engine.begin() as connection:
+                # the lock is taken at once, so that the chain of events cannot fork between read and write
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
         except OperationalError as error:
             if "locked" in str(error.orig):
                 raise BusyError(_("the store is busy; try again")) from error
             raise HardwareError(_("cannot write to the home `{home}`: {error}; free some room or check its owner", home=self.home, error=_cause(error))) from error
+
+    def within(self, project: str) -> Store:
+        """Return the same home seen from another project."""
+        return Store(self.home, project, self.settings, self.keys, self.engine)
+
+    @staticmethod
+    def now() -> str:
+        """Return the time as ISO 8601 UTC, to the millisecond."""
+        return now()
 
     # -- artifacts ---------------------------------------------------------------------------------------------------
 
@@ -412,11 +423,11 @@ class Store:
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
-    def add_job(self, identity: str, verb: str, fingerprint: str, request: str, state: str, owner: str | None) -> None:
-        """Write a job's row. `request` is sealed by the key file, `state` is `queued` or `running`."""
+    def add_job(self, identity: str, verb: str, fingerprint: str, request: str, state: str) -> None:
+        """Write a job's row. `request` is sealed by the key file."""
         row = {
             "id": identity, "project": self.project, "verb": verb, "fingerprint": fingerprint, "request": request, "state": state,
-            "created": now(), "owner": owner, "progress": {},
+            "attempt": 1, "created": now(), "progress": {},
         }  # fmt: skip
         with self._writing() as connection:
             connection.execute(_jobs.insert().values(**row))
@@ -426,14 +437,12 @@ class Store:
         with self._writing() as connection:
             connection.execute(_jobs.update().where(_jobs.c.id == identity).values(**values))
 
-    def claim_job(self, identity: str, previous_owner: str | None, owner: str) -> bool:
+    def claim_job(self, identity: str, previous_owner: str | None, owner: str, attempt: int) -> bool:
         """Make `owner` the job's owner if nobody else was faster."""
+        free = (_jobs.c.id == identity, _jobs.c.owner.is_not_distinct_from(previous_owner), _jobs.c.state != "done")
         with self._writing() as connection:
-            done = connection.execute(
-                _jobs.update().where(_jobs.c.id == identity, _jobs.c.owner.is_not_distinct_from(previous_owner), _jobs.c.state.in_(("queued", "running")))
-                .values(owner=owner, state="running")
-            )  # fmt: skip
-            return done.rowcount == 1
+            claimed = connection.execute(_jobs.update().where(*free).values(owner=owner, state="running", attempt=attempt, ended=None, error=None))
+            return claimed.rowcount == 1
 
     def jobs(self, all_projects: bool = False) -> list[dict[str, Any]]:
         """List job rows, oldest first."""
@@ -462,18 +471,11 @@ def _engine(path: Path) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
         wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": _BUSY_TIMEOUT_MS}
         for pragma, value in wanted.items():
             connection.execute(f"PRAGMA {pragma}={value}").fetchall()
             if connection.execute(f"PRAGMA {pragma}").fetchone() != (value,):
                 raise HardwareError(_("SQLite did not take `PRAGMA {pragma}={value}`; the home must lie on a local file system", pragma=pragma, value=value))
-
-    @sa.event.listens_for(engine, "begin")
-    def _on_begin(connection: sa.Connection) -> None:
-        # Writers take the lock at once, so that a chain of events cannot fork between read and write.
-        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String, nullable=False, index=True),
         sa.Column("request", sa.String, nullable=False),
         sa.Column("state", sa.String, nullable=False),
+        sa.Column("attempt", sa.Integer, nullable=False),
         sa.Column("created", sa.String, nullable=False),
         sa.Column("ended", sa.String, nullable=True),
         sa.Column("owner", sa.String, nullable=True),

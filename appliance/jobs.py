@@ -59,14 +59,23 @@ def step(name: str, work: Callable[[], Any]) -> Any:
         log("step started", stream=running.log, job=running.identity, step=name)
         begin = time.monotonic()
         result = work()
-        log("step done", stream=running.log, job=running.identity, step=name, seconds=round(time.monotonic() - begin, 3))
+        log(
+            "step done", stream=running.log, job=running.identity, step=name, seconds=round(time.monotonic() - begin, 3)
+        )
         return result
 
     return DBOS.run_step({"name": name}, once)
 
 
 def run(
-    store: Store, verb: str, entry: str, arguments: dict[str, Any], *, stamp: Any = None, background: bool = False, report: Reporter | None = None
+    store: Store,
+    verb: str,
+    entry: str,
+    arguments: dict[str, Any],
+    *,
+    stamp: Any = None,
+    background: bool = False,
+    report: Reporter | None = None,
 ) -> dict[str, Any]:
     """Run an entry point as a durable job and return its result; with `background`, only queue it for `skerry work`.
 
@@ -75,7 +84,9 @@ def run(
     """
     store.require_room()
     request = {"entry": entry, "arguments": arguments}
-    fingerprint = store.hmac("job", json.dumps([store.project, verb, request, stamp, store.settings.model_dump(mode="json")], sort_keys=True))
+    fingerprint = store.hmac(
+        "job", json.dumps([store.project, verb, request, stamp, store.settings.model_dump(mode="json")], sort_keys=True)
+    )
     unfinished = [row for row in store.jobs() if row["fingerprint"] == fingerprint and row["state"] != "done"]
     if unfinished:
         identity = unfinished[-1]["id"]
@@ -109,7 +120,11 @@ def work(store: Store, once: bool = False, report: Reporter | None = None) -> di
     """Run queued and orphaned jobs of every project, oldest first; for ever, or with `once` until none waits. Returns how many it ran."""
     ran = failed = 0
     while True:
-        waiting = [row for row in store.jobs(all_projects=True) if row["state"] in ("queued", "running") and not _alive(row["owner"])]
+        waiting = [
+            row
+            for row in store.jobs(all_projects=True)
+            if row["state"] in ("queued", "running") and not _alive(row["owner"])
+        ]
         for row in waiting:
             try:
                 execute(store.within(row["project"]), row["id"], report)
@@ -133,11 +148,18 @@ def execute(store: Store, identity: str, report: Reporter | None = None) -> dict
     """Claim a job and run it to its end in this process."""
     row = store.job(identity)
     if _alive(row["owner"]) and row["state"] in ("running", "cancelling"):
-        raise BusyError(_("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"]))
-    ended = row["state"] in ("failed", "cancelled")  # its steps are inherited by a fresh attempt; a killed one is recovered as it is
+        raise BusyError(
+            _("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"])
+        )
+    ended = row["state"] in (
+        "failed",
+        "cancelled",
+    )  # its steps are inherited by a fresh attempt; a killed one is recovered as it is
     attempt = row["attempt"] + (1 if ended else 0)
     if not store.claim_job(row["id"], row["owner"], _me(), attempt):
-        raise BusyError(_("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"]))
+        raise BusyError(
+            _("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"])
+        )
     request = json.loads(store.keys.open(_PURPOSE, row["request"]))
     with log_path(store, row["id"]).open("a") as stream:
         running = _Running(store, row["id"], row["verb"], attempt, request, stream, report)
@@ -149,8 +171,25 @@ def execute(store: Store, identity: str, report: Reporter | None = None) -> dict
 class _Running:
     """One attempt at a job in this process."""
 
-    def __init__(self, store: Store, identity: str, verb: str, attempt: int, request: dict[str, Any], stream: Any, report: Reporter | None) -> None:
-        self.store, self.identity, self.verb, self.attempt, self.request, self.log, self.show = store, identity, verb, attempt, request, stream, report
+    def __init__(
+        self,
+        store: Store,
+        identity: str,
+        verb: str,
+        attempt: int,
+        request: dict[str, Any],
+        stream: Any,
+        report: Reporter | None,
+    ) -> None:
+        self.store, self.identity, self.verb, self.attempt, self.request, self.log, self.show = (
+            store,
+            identity,
+            verb,
+            attempt,
+            request,
+            stream,
+            report,
+        )
         self.inherited: dict[str, Any] = {}
         self.error: BaseException | None = None
         self._reported = 0.0
@@ -180,7 +219,9 @@ class _Running:
             return
         self._reported = time.monotonic()
         if self.store.job(self.identity)["state"] == "cancelling":
-            raise Interrupted(_("job `{identity}` was cancelled; the same command goes on with it", identity=self.identity))
+            raise Interrupted(
+                _("job `{identity}` was cancelled; the same command goes on with it", identity=self.identity)
+            )
         self.store.update_job(self.identity, progress={"step": step, "done": done, "total": total, **numbers})
         log("progress", stream=self.log, job=self.identity, step=step, done=done, total=total, **numbers)
 
@@ -197,7 +238,9 @@ class _Running:
         except Exception as raised:
             error = self.error or raised
             state = "cancelled" if isinstance(error, Interrupted) else "failed"
-            message = str(error) if isinstance(error, ApplianceError) else type(error).__name__  # a bug's own message could quote a record
+            message = (
+                str(error) if isinstance(error, ApplianceError) else type(error).__name__
+            )  # a bug's own message could quote a record
             self.store.update_job(self.identity, state=state, ended=self.store.now(), error=message)
             log(f"job {state}", stream=self.log, job=self.identity, error=type(error).__name__)
             raise error from None
@@ -243,7 +286,7 @@ def _dbos(running: _Running) -> Iterator[None]:
 def _json_serializer() -> Any:
     from dbos import Serializer
 
-    class Json(Serializer):  # type: ignore[misc]
+    class Json(Serializer):
         """JSON instead of pickle; of an error only the class is kept, since its text could quote a record."""
 
         def serialize(self, data: Any) -> str:

@@ -29,7 +29,12 @@ def key_folder(home: Path, configured: Path | None) -> Path:
     installed = home == Path("/var/lib/skerry")
     folder = configured or (Path("/etc/skerry/keys") if installed else Path("~/.config/skerry/keys").expanduser())
     if folder.resolve().is_relative_to(home.resolve()):
-        raise PolicyError(_("the key folder `{folder}` lies inside the home; set `store.key_folder` to a place outside", folder=folder))
+        raise PolicyError(
+            _(
+                "the key folder `{folder}` lies inside the home; set `store.key_folder` to a place outside",
+                folder=folder,
+            )
+        )
     return folder
 
 
@@ -59,12 +64,19 @@ class Keys:
             key = bytes.fromhex(self.path.read_text("ascii").strip())
         except FileNotFoundError as error:
             raise NotFoundError(
-                _("no key file `{path}`; put back the one that belongs to this home, or name its folder in `store.key_folder`", path=self.path)
+                _(
+                    "no key file `{path}`; put back the one that belongs to this home, or name its folder in `store.key_folder`",
+                    path=self.path,
+                )
             ) from error
         except ValueError as error:
-            raise IntegrityError(_("`{path}` is no key file (64 hex digits); put back the one that belongs to this home", path=self.path)) from error
+            raise IntegrityError(
+                _("`{path}` is no key file (64 hex digits); put back the one that belongs to this home", path=self.path)
+            ) from error
         if len(key) != 32:
-            raise IntegrityError(_("`{path}` is no key file (64 hex digits); put back the one that belongs to this home", path=self.path))
+            raise IntegrityError(
+                _("`{path}` is no key file (64 hex digits); put back the one that belongs to this home", path=self.path)
+            )
         return key
 
     def derive(self, purpose: str) -> bytes:

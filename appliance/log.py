@@ -10,12 +10,16 @@ _SAFE = (int, float, bool, type(None))
 
 def log(event: str, *, stream: TextIO | None = None, **fields: object) -> None:
     """Write one line `{"time", "event", ...}`. Values are numbers, booleans, None or short ids; anything else is named by its type only."""
-    line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event}
+    line: dict[str, object] = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event}
     line |= {key: value if isinstance(value, _SAFE) else _short(value) for key, value in fields.items()}
-    print(json.dumps(line), file=stream or sys.stderr, flush=True)  # noqa: T201  the one place that prints log lines
+    print(json.dumps(line), file=stream or sys.stderr, flush=True)
 
 
 def _short(value: object) -> str:
     # Ids, verbs and host:port pass; what looks like prose (spaces, non-ASCII) cannot be record text by accident.
     text = str(value)
-    return text if isinstance(value, str) and text.isascii() and " " not in text and len(text) <= 80 else f"<{type(value).__name__}>"
+    return (
+        text
+        if isinstance(value, str) and text.isascii() and " " not in text and len(text) <= 80
+        else f"<{type(value).__name__}>"
+    )

@@ -67,11 +67,15 @@ def _raw_row(record: Record) -> tuple[str | None, ...]:
 def _record(row: dict[str, Any]) -> Record:
     source = None
     if "source_file" in row:
-        source = Source(row["source_file"], int(row["source_row"]), row["source_id"], json.loads(row["kept"]) if row["kept"] else {})
+        source = Source(
+            row["source_file"], int(row["source_row"]), row["source_id"], json.loads(row["kept"]) if row["kept"] else {}
+        )
     return Record(**{name: row[name] for name in _PLAIN}, source=source)
 
 
-def _write(path: Path, names: tuple[str, ...], rows: Iterable[tuple[str | None, ...]], rows_per_group: int, key: bytes | None) -> int:
+def _write(
+    path: Path, names: tuple[str, ...], rows: Iterable[tuple[str | None, ...]], rows_per_group: int, key: bytes | None
+) -> int:
     pa, pq = _pyarrow()
     schema = pa.schema([(name, pa.string()) for name in names])
     options = {"encryption_properties": _encryption(key)} if key else {}
@@ -105,7 +109,9 @@ def _read(path: Path, key: bytes | None) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(batch_size=2000):
                 yield from batch.to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise IntegrityError(_("cannot read `{path}`: damaged, or the key does not fit; see `skerry fsck`", path=path)) from error
+        raise IntegrityError(
+            _("cannot read `{path}`: damaged, or the key does not fit; see `skerry fsck`", path=path)
+        ) from error
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -113,7 +119,9 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingPartError(_("data sets need the extra `data`: install `skerry[data]` from the wheelhouse")) from error
+        raise MissingPartError(
+            _("data sets need the extra `data`: install `skerry[data]` from the wheelhouse")
+        ) from error
     return pa, pq
 
 

@@ -47,9 +47,16 @@ class Section(BaseModel):
 class StoreSettings(Section):
     """Where state and keys live and how much room stays free."""
 
-    key_folder: Path | None = Field(None, description="folder of the key files, outside the home; default /etc/skerry/keys for an installed home, else ~/.config/skerry/keys")
-    reserve_bytes: int = Field(256 * 1024**2, ge=0, description="free bytes below which new jobs are refused (labels and events still write)")
-    rows_per_group: int = Field(10_000, ge=100, le=1_000_000, description="rows of one Parquet row group: bounds memory while streaming")
+    key_folder: Path | None = Field(
+        None,
+        description="folder of the key files, outside the home; default /etc/skerry/keys for an installed home, else ~/.config/skerry/keys",
+    )
+    reserve_bytes: int = Field(
+        256 * 1024**2, ge=0, description="free bytes below which new jobs are refused (labels and events still write)"
+    )
+    rows_per_group: int = Field(
+        10_000, ge=100, le=1_000_000, description="rows of one Parquet row group: bounds memory while streaming"
+    )
 
 
 class BasesSettings(Section):
@@ -70,7 +77,9 @@ class IngestSettings(Section):
     max_field_bytes: int = Field(4 * 1024**2, ge=1024, description="longest single field")
     max_row_bytes: int = Field(16 * 1024**2, ge=1024, description="longest single row or line")
     max_file_bytes: int = Field(64 * 1024**3, ge=1024, description="largest file")
-    max_zip_ratio: int = Field(100, ge=2, description="largest unpacked size over packed size of a zipped format (XLSX, DOCX)")
+    max_zip_ratio: int = Field(
+        100, ge=2, description="largest unpacked size over packed size of a zipped format (XLSX, DOCX)"
+    )
     max_unpacked_bytes: int = Field(1024**3, ge=1024, description="largest unpacked size of a zipped format")
     max_rejected_rows: int = Field(1_000_000, ge=1, description="rejected rows listed one by one before ingest stops")
 
@@ -102,7 +111,11 @@ class CleanSettings(Section):
 class CurateSettings(Section):
     """Duplicates and splits."""
 
-    split: str = Field("0.8/0.1/0.1", pattern=r"^\d*\.?\d+/\d*\.?\d+/\d*\.?\d+$", description="shares of train/validation/test; they add up to 1")
+    split: str = Field(
+        "0.8/0.1/0.1",
+        pattern=r"^\d*\.?\d+/\d*\.?\d+/\d*\.?\d+$",
+        description="shares of train/validation/test; they add up to 1",
+    )
     seed: int = Field(0, ge=0, description="seed of the split")
     drop_duplicates: bool = Field(True, description="keep one record of each normalised text")
 
@@ -110,9 +123,14 @@ class CurateSettings(Section):
 class TrainSettings(Section):
     """Fine-tuning."""
 
-    method: Literal["probe", "full"] = Field("full", description="probe = linear head on frozen embeddings; full = fine-tuning started from the probe (LP-FT)")
+    method: Literal["probe", "full"] = Field(
+        "full",
+        description="probe = linear head on frozen embeddings; full = fine-tuning started from the probe (LP-FT)",
+    )
     task: Literal["classify"] = Field("classify", description="what the model does")
-    base: str = Field("auto", description="base model; auto = e5 when over 5 % of rows hold Han characters, else minilm")
+    base: str = Field(
+        "auto", description="base model; auto = e5 when over 5 % of rows hold Han characters, else minilm"
+    )
     epochs: float = Field(4.0, gt=0, description="largest number of passes over the training rows (full)")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder (full)")
     batch_rows: int = Field(32, ge=1, description="rows of one optimizer step")
@@ -122,9 +140,13 @@ class TrainSettings(Section):
     patience: int = Field(2, ge=1, description="evaluations without a better validation macro-F1 before stopping")
     max_tokens: int = Field(256, ge=8, le=512, description="longest text the model reads, in tokens")
     checkpoint_steps: int = Field(50, ge=1, description="optimizer steps between checkpoints")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="auto = bf16 only where the hardware has it, else fp32")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto = bf16 only where the hardware has it, else fp32"
+    )
     seed: int = Field(0, ge=0, description="seed of everything random in training")
-    refit: bool = Field(False, description="after choosing the number of steps on validation, train again on train + validation")
+    refit: bool = Field(
+        False, description="after choosing the number of steps on validation, train again on train + validation"
+    )
     threads: int = Field(0, ge=0, description="torch threads; 0 = the cores this process may use")
 
 
@@ -133,8 +155,12 @@ class ExportSettings(Section):
 
     format: Literal["onnx", "onnx-int8"] = Field("onnx-int8", description="format of `skerry export` and of the recipe")
     opset: int = Field(20, ge=18, description="ONNX operator set")
-    max_logit_difference: float = Field(1e-3, gt=0, description="largest logit difference of an fp32 export on real rows")
-    min_agreement: float = Field(0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label")
+    max_logit_difference: float = Field(
+        1e-3, gt=0, description="largest logit difference of an fp32 export on real rows"
+    )
+    min_agreement: float = Field(
+        0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
+    )
     parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
 
 
@@ -156,7 +182,9 @@ class ServeSettings(Section):
     queue_texts: int = Field(1024, ge=1, description="texts that may wait; more get 429 with Retry-After")
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
     max_inputs: int = Field(1024, ge=1, description="texts in one request")
-    max_characters: int = Field(100_000, ge=1, description="longest text; it is cut to what the model reads before tokenizing, and flagged")
+    max_characters: int = Field(
+        100_000, ge=1, description="longest text; it is cut to what the model reads before tokenizing, and flagged"
+    )
     drain_s: float = Field(30.0, gt=0, description="time for open requests after SIGTERM")
     min_score: float = Field(0.0, ge=0, le=1, description="abstain (label null) below this score; 0 = never")
 
@@ -226,13 +254,23 @@ def _explain(error: ValidationError, where: str) -> str:
     location = tuple(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return _unknown(location, where)
-    return _("setting `{key}`: {reason} (in `{where}` or the environment)", key=".".join(location), reason=first["msg"], where=where)
+    return _(
+        "setting `{key}`: {reason} (in `{where}` or the environment)",
+        key=".".join(location),
+        reason=first["msg"],
+        where=where,
+    )
 
 
 def _unknown(location: tuple[str, ...], where: str) -> str:
     known = [name for name, _value in _flat()] + list(Settings.model_fields)
     near = difflib.get_close_matches(".".join(location), known, n=1, cutoff=0.0)
-    return _("unknown setting `{key}` in `{where}`; the nearest known one is `{near}`", key=".".join(location), where=where, near=near[0])
+    return _(
+        "unknown setting `{key}` in `{where}`; the nearest known one is `{near}`",
+        key=".".join(location),
+        where=where,
+        near=near[0],
+    )
 
 
 def _flat() -> Iterator[tuple[str, Any]]:
@@ -257,12 +295,14 @@ def describe(settings: Settings, home: Path) -> list[dict[str, str]]:
             source = "environment"
         unit = next((unit for unit in ("ms", "s", "bytes", "rows") if name.endswith(f"_{unit}")), "")
         choices = "|".join(map(str, get_args(field.annotation))) if not unit and get_args(field.annotation) else ""
-        rows.append({
-            "key": key,
-            "value": str(getattr(getattr(settings, section), name)),
-            "default": str(field.default),
-            "unit": unit or choices,
-            "source": source,
-            "description": field.description or "",
-        })
+        rows.append(
+            {
+                "key": key,
+                "value": str(getattr(getattr(settings, section), name)),
+                "default": str(field.default),
+                "unit": unit or choices,
+                "source": source,
+                "description": field.description or "",
+            }
+        )
     return rows

@@ -44,7 +44,9 @@ _artifacts = sa.Table(
     "artifacts", _tables, sa.Column("number", sa.Integer, primary_key=True), sa.Column("project", sa.String), sa.Column("kind", sa.String),
     sa.Column("name", sa.String), sa.Column("id", sa.String), sa.Column("created", sa.String), sa.Column("meta", sa.JSON), sa.Column("erased", sa.String),
 )  # fmt: skip
-_lineage = sa.Table("lineage", _tables, sa.Column("project", sa.String), sa.Column("child", sa.String), sa.Column("parent", sa.String))
+_lineage = sa.Table(
+    "lineage", _tables, sa.Column("project", sa.String), sa.Column("child", sa.String), sa.Column("parent", sa.String)
+)
 _events = sa.Table(
     "events", _tables, sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False), sa.Column("time", sa.String), sa.Column("project", sa.String),
     sa.Column("actor", sa.String), sa.Column("verb", sa.String), sa.Column("artifacts", sa.JSON), sa.Column("details", sa.JSON),
@@ -132,7 +134,14 @@ class Draft:
                 raise IntegrityError(_("`{path}` is no regular file; an artifact holds nothing else", path=path))
             if path.is_file():
                 name = path.relative_to(self.folder).as_posix()
-                files.append({"path": name, "sha256": file_sha256(path), "bytes": path.stat().st_size, "beside": name in self.beside})
+                files.append(
+                    {
+                        "path": name,
+                        "sha256": file_sha256(path),
+                        "bytes": path.stat().st_size,
+                        "beside": name in self.beside,
+                    }
+                )
         return {"kind": self.kind, "id": content_id(self.kind, files), "files": files}
 
 
@@ -165,9 +174,17 @@ class Store:
             store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
             store._migrate()
         except (OSError, OperationalError) as error:
-            raise HardwareError(_("cannot write to the home `{home}`: {error}; free some room or check its owner", home=home, error=_cause(error))) from error
+            raise HardwareError(
+                _(
+                    "cannot write to the home `{home}`: {error}; free some room or check its owner",
+                    home=home,
+                    error=_cause(error),
+                )
+            ) from error
         except DatabaseError as error:
-            raise IntegrityError(_("`{path}` is damaged; put back a backup, then run `skerry fsck`", path=home / "skerry.db")) from error
+            raise IntegrityError(
+                _("`{path}` is damaged; put back a backup, then run `skerry fsck`", path=home / "skerry.db")
+            ) from error
         return store
 
     def _migrate(self) -> None:
@@ -187,7 +204,10 @@ class Store:
             there = connection.execute(sa.select(_projects.c.name).where(_projects.c.name == self.project)).scalar()
         if there is None:
             with self._writing() as connection:
-                if connection.execute(sa.select(_projects.c.name).where(_projects.c.name == self.project)).scalar() is None:
+                if (
+                    connection.execute(sa.select(_projects.c.name).where(_projects.c.name == self.project)).scalar()
+                    is None
+                ):
                     connection.execute(_projects.insert().values(name=self.project, created=now()))
 
     @contextmanager
@@ -205,11 +225,22 @@ class Store:
         except OperationalError as error:
             if "locked" in str(error.orig):
                 raise BusyError(_("the store is busy; try again")) from error
-            raise HardwareError(_("cannot write to the home `{home}`: {error}; free some room or check its owner", home=self.home, error=_cause(error))) from error
+            raise HardwareError(
+                _(
+                    "cannot write to the home `{home}`: {error}; free some room or check its owner",
+                    home=self.home,
+                    error=_cause(error),
+                )
+            ) from error
 
     def within(self, project: str) -> Store:
         """Return the same home seen from another project."""
         return Store(self.home, project, self.settings, self.keys, self.engine)
+
+    def projects(self) -> list[str]:
+        """List the home's projects."""
+        with self._reading() as connection:
+            return list(connection.execute(sa.select(_projects.c.name).order_by(_projects.c.name)).scalars())
 
     @staticmethod
     def now() -> str:
@@ -219,7 +250,9 @@ class Store:
     # -- artifacts ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def draft(self, kind: str, name: str, parents: Iterable[str] = (), meta: dict[str, Any] | None = None) -> Iterator[Draft]:
+    def draft(
+        self, kind: str, name: str, parents: Iterable[str] = (), meta: dict[str, Any] | None = None
+    ) -> Iterator[Draft]:
         """Write an artifact: yield a `Draft`; on leaving, hash, fsync, rename, register and append its event (verb `draft.verb`)."""
         check_name(name)
         draft = Draft(self, kind, name, tuple(parents), dict(meta or {}))
@@ -227,7 +260,13 @@ class Store:
             yield draft
             draft._artifact = self._commit(draft)
         except OSError as error:
-            raise HardwareError(_("cannot write to the home `{home}`: {error}; free some room or check its owner", home=self.home, error=_cause(error))) from error
+            raise HardwareError(
+                _(
+                    "cannot write to the home `{home}`: {error}; free some room or check its owner",
+                    home=self.home,
+                    error=_cause(error),
+                )
+            ) from error
         finally:
             shutil.rmtree(draft.folder, ignore_errors=True)
 
@@ -248,10 +287,16 @@ class Store:
             connection.execute(_artifacts.insert().values(**row, created=now(), meta=draft.meta))
             for parent in draft.parents:
                 link = {"project": self.project, "child": manifest["id"], "parent": parent}
-                if connection.execute(sa.select(_lineage).where(*(_lineage.c[key] == value for key, value in link.items()))).first() is None:
+                if (
+                    connection.execute(
+                        sa.select(_lineage).where(*(_lineage.c[key] == value for key, value in link.items()))
+                    ).first()
+                    is None
+                ):
                     connection.execute(_lineage.insert().values(**link))
             self._append(connection, draft.verb, (manifest["id"], *draft.parents), _counts(draft.meta))
-        return self.artifact(draft.kind, f"{draft.name}@{manifest['id'][:12]}")
+        found: Artifact = self.artifact(draft.kind, f"{draft.name}@{manifest['id']}")
+        return found
 
     def folder(self, kind: str, identity: str) -> Path:
         """Return where the artifact of this kind and id lies."""
@@ -270,9 +315,9 @@ class Store:
         parents: dict[str, list[str]] = {}
         for _project, child, parent in links:
             parents.setdefault(child, []).append(parent)
-        return [self._load(row, tuple(parents.get(row["id"], ()))) for row in rows]
+        return [self._load(dict(row), tuple(parents.get(row["id"], ()))) for row in rows]
 
-    def _load(self, row: Mapping[str, Any], parents: tuple[str, ...]) -> Artifact:
+    def _load(self, row: dict[str, Any], parents: tuple[str, ...]) -> Artifact:
         meta = dict(row["meta"]) | ({"erased": row["erased"]} if row["erased"] else {})
         return _KINDS[row["kind"]](
             id=row["id"], kind=row["kind"], project=row["project"], name=row["name"], created=row["created"],
@@ -288,7 +333,13 @@ class Store:
             return found[-1]
         names = ", ".join(f"`{item}`" for item in sorted({item.name for item in known})) or _("none yet")
         raise NotFoundError(
-            _("no {kind} `{reference}` in project `{project}`; there are: {names}", kind=kind, reference=reference, project=self.project, names=names)
+            _(
+                "no {kind} `{reference}` in project `{project}`; there are: {names}",
+                kind=kind,
+                reference=reference,
+                project=self.project,
+                names=names,
+            )
         )
 
     def dataset(self, reference: str) -> Dataset:
@@ -310,19 +361,31 @@ class Store:
         try:
             content: dict[str, Any] = json.loads((artifact.folder / MANIFEST).read_bytes())
         except (OSError, ValueError) as error:
-            raise IntegrityError(_("`{reference}` has no readable manifest; see `skerry fsck`", reference=artifact.reference)) from error
+            raise IntegrityError(
+                _("`{reference}` has no readable manifest; see `skerry fsck`", reference=artifact.reference)
+            ) from error
         return content
 
     def bury(self, artifact: Artifact, verb: str, **details: Any) -> None:
         """Erase an artifact: key and files go, a tombstone stays for lineage, `fsck` and the event chain."""
         with self._writing() as connection:
             connection.execute(
-                _artifacts.update().where(_artifacts.c.project == self.project, _artifacts.c.kind == artifact.kind, _artifacts.c.id == artifact.id).values(erased=now())
+                _artifacts.update()
+                .where(
+                    _artifacts.c.project == self.project,
+                    _artifacts.c.kind == artifact.kind,
+                    _artifacts.c.id == artifact.id,
+                )
+                .values(erased=now())
             )
             self._append(connection, verb, (artifact.id,), details)
-            shared = connection.execute(sa.select(_artifacts.c.number).where(_artifacts.c.id == artifact.id, _artifacts.c.erased.is_(None))).first()
+            shared = connection.execute(
+                sa.select(_artifacts.c.number).where(_artifacts.c.id == artifact.id, _artifacts.c.erased.is_(None))
+            ).first()
         if shared is None and artifact.folder.exists():
-            (artifact.folder / DATA_KEY).unlink(missing_ok=True)  # first the key, so that a crash leaves nothing readable
+            (artifact.folder / DATA_KEY).unlink(
+                missing_ok=True
+            )  # first the key, so that a crash leaves nothing readable
             shutil.rmtree(artifact.folder)
 
     # -- records -----------------------------------------------------------------------------------------------------
@@ -336,7 +399,9 @@ class Store:
 
     def write_rejected(self, draft: Draft, rejected: Iterable[Rejected]) -> int:
         """Stream rejected rows into the draft, encrypted. Returns and notes how many."""
-        count = record_files.write_rejected(draft.folder / REJECTED, rejected, self.settings.store.rows_per_group, draft.data_key())
+        count = record_files.write_rejected(
+            draft.folder / REJECTED, rejected, self.settings.store.rows_per_group, draft.data_key()
+        )
         draft.meta["rejected"] = count
         return count
 
@@ -354,7 +419,9 @@ class Store:
         if dataset.stage != "raw":
             return None
         if not path.exists():
-            raise IntegrityError(_("`{reference}` has lost its data key; put back a backup, or erase it", reference=dataset.reference))
+            raise IntegrityError(
+                _("`{reference}` has lost its data key; put back a backup, or erase it", reference=dataset.reference)
+            )
         return self.keys.open("data key", path.read_text())
 
     def hmac(self, purpose: str, value: str) -> str:
@@ -380,8 +447,10 @@ class Store:
             raise HardwareError(
                 _(
                     "only {free} bytes are free in `{home}`, the reserve is {reserve}; see `skerry space`, then `skerry prune`, or lower `store.reserve_bytes`",
-                    free=free, home=self.home, reserve=self.settings.store.reserve_bytes,
-                )  # fmt: skip
+                    free=free,
+                    home=self.home,
+                    reserve=self.settings.store.reserve_bytes,
+                )
             )
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -391,8 +460,12 @@ class Store:
         with self._writing() as connection:
             self._append(connection, verb, tuple(artifacts), details)
 
-    def _append(self, connection: sa.Connection, verb: str, artifacts: tuple[str, ...], details: Mapping[str, Any]) -> None:
-        last = connection.execute(sa.select(_events.c.sequence, _events.c.hash).order_by(_events.c.sequence.desc()).limit(1)).first()
+    def _append(
+        self, connection: sa.Connection, verb: str, artifacts: tuple[str, ...], details: Mapping[str, Any]
+    ) -> None:
+        last = connection.execute(
+            sa.select(_events.c.sequence, _events.c.hash).order_by(_events.c.sequence.desc()).limit(1)
+        ).first()
         sequence, previous = (last[0] + 1, last[1]) if last else (1, "")
         body = {
             "sequence": sequence, "time": now(), "project": self.project, "actor": f"uid:{os.getuid()}", "verb": verb,
@@ -403,9 +476,17 @@ class Store:
     def events(self, name: str | None = None) -> list[Event]:
         """List this project's events, oldest first; only those about the artifacts called `name` when given."""
         with self._reading() as connection:
-            rows = connection.execute(sa.select(_events).where(_events.c.project == self.project).order_by(_events.c.sequence)).mappings().all()
+            rows = (
+                connection.execute(
+                    sa.select(_events).where(_events.c.project == self.project).order_by(_events.c.sequence)
+                )
+                .mappings()
+                .all()
+            )
         ids = {item.id for item in self.artifacts(erased=True) if item.name == name}
-        chosen = [row for row in rows if name is None or ids & set(row["artifacts"]) or row["details"].get("release") == name]
+        chosen = [
+            row for row in rows if name is None or ids & set(row["artifacts"]) or row["details"].get("release") == name
+        ]
         return [Event(**{**row, "artifacts": tuple(row["artifacts"])}) for row in chosen]
 
     def audit(self) -> dict[str, Any]:
@@ -417,7 +498,9 @@ class Store:
             body = {key: value for key, value in row.items() if key != "hash"}
             intact = hashlib.sha256(canonical(body)).hexdigest() == row["hash"]
             if not intact or row["sequence"] != number or row["previous_hash"] != previous:
-                raise IntegrityError(_("the event chain breaks at event {number}; compare it with a backup", number=number))
+                raise IntegrityError(
+                    _("the event chain breaks at event {number}; compare it with a backup", number=number)
+                )
             previous = row["hash"]
         return {"ok": True, "events": len(rows), "head": previous}
 
@@ -441,7 +524,11 @@ class Store:
         """Make `owner` the job's owner if nobody else was faster."""
         free = (_jobs.c.id == identity, _jobs.c.owner.is_not_distinct_from(previous_owner), _jobs.c.state != "done")
         with self._writing() as connection:
-            claimed = connection.execute(_jobs.update().where(*free).values(owner=owner, state="running", attempt=attempt, ended=None, error=None))
+            claimed = connection.execute(
+                _jobs.update()
+                .where(*free)
+                .values(owner=owner, state="running", attempt=attempt, ended=None, error=None)
+            )
             return claimed.rowcount == 1
 
     def jobs(self, all_projects: bool = False) -> list[dict[str, Any]]:
@@ -463,11 +550,15 @@ class Store:
 def check_name(name: str) -> None:
     """Raise `SettingsError` unless `name` can be the name of an artifact or project: letters, digits, Han, `_-.`, at most 64, not starting with a dot."""
     if not _NAME.fullmatch(name) or name.startswith("."):
-        raise SettingsError(_("`{name}` cannot be a name: use letters, digits, Han characters, `_`, `-` and `.`, at most 64", name=name))
+        raise SettingsError(
+            _("`{name}` cannot be a name: use letters, digits, Han characters, `_`, `-` and `.`, at most 64", name=name)
+        )
 
 
 def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    engine = sa.create_engine(
+        f"sqlite:///{path}", connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "check_same_thread": False}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
@@ -475,7 +566,13 @@ def _engine(path: Path) -> sa.Engine:
         for pragma, value in wanted.items():
             connection.execute(f"PRAGMA {pragma}={value}").fetchall()
             if connection.execute(f"PRAGMA {pragma}").fetchone() != (value,):
-                raise HardwareError(_("SQLite did not take `PRAGMA {pragma}={value}`; the home must lie on a local file system", pragma=pragma, value=value))
+                raise HardwareError(
+                    _(
+                        "SQLite did not take `PRAGMA {pragma}={value}`; the home must lie on a local file system",
+                        pragma=pragma,
+                        value=value,
+                    )
+                )
 
     return engine
 
@@ -490,7 +587,9 @@ def _fsync_any(path: Path) -> None:
 
 def _counts(meta: Mapping[str, Any]) -> dict[str, Any]:
     # An event tells what and how many; label names and cards stay with the artifact.
-    return {key: value for key, value in meta.items() if isinstance(value, int | float | bool) or key in ("stage", "format")}
+    return {
+        key: value for key, value in meta.items() if isinstance(value, int | float | bool) or key in ("stage", "format")
+    }
 
 
 def _cause(error: Exception) -> str:

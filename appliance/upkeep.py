@@ -1,0 +1,320 @@
+"""Keep a home in order: check every byte, see who uses the room, remove what nothing needs, erase for good."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.jobs import progress
+from appliance.schema import Artifact, Dataset, Model, Record
+from appliance.store import MANIFEST, Store, content_id, file_sha256
+from appliance.words import _
+
+__all__ = ["delete", "erase", "fsck", "prune", "save", "space"]
+
+_FORMULA_LEADS = tuple("=+-@\t\r＝＋－＠")  # Excel and WPS run a cell that starts with one of these
+_DRAFT_AGE_S = 3600
+
+
+def fsck(store: Store, verify_data: bool = False) -> dict[str, Any]:
+    """Hash every file of every artifact again, check ids, tombstones, strays and the event chain; with `verify_data` also decode every row.
+
+    Raises `IntegrityError` naming what is damaged. Nothing is repaired: put back a backup, or erase what is lost.
+    """
+    artifacts = store.artifacts(erased=True)
+    faults: list[str] = []
+    for number, artifact in enumerate(artifacts):
+        progress("fsck", number, len(artifacts))
+        faults += (
+            _tombstone_faults(store, artifact)
+            if "erased" in artifact.meta
+            else _artifact_faults(store, artifact, verify_data)
+        )
+    events = store.audit()["events"]
+    if faults:
+        raise IntegrityError(_("{count} faults: {faults}", count=len(faults), faults="; ".join(faults)))
+    return {"ok": True, "artifacts": len(artifacts), "events": events, "strays": len(list(_strays(store)))}
+
+
+def _artifact_faults(store: Store, artifact: Artifact, verify_data: bool) -> Iterator[str]:
+    try:
+        manifest = store.manifest(artifact)
+    except IntegrityError as error:
+        yield str(error)
+        return
+    for file in manifest["files"]:
+        path = artifact.folder / file["path"]
+        if not path.is_file():
+            yield _("`{path}` is missing", path=path)
+        elif path.stat().st_size != file["bytes"] or file_sha256(path) != file["sha256"]:
+            yield _("`{path}` has changed", path=path)
+    if content_id(artifact.kind, manifest["files"]) != artifact.id:
+        yield _("the manifest of `{reference}` does not give its id", reference=artifact.reference)
+    known = {file["path"] for file in manifest["files"]} | {MANIFEST}
+    for path in artifact.folder.rglob("*"):
+        if path.is_file() and path.relative_to(artifact.folder).as_posix() not in known:
+            yield _("`{path}` is not in the manifest", path=path)
+    if verify_data and isinstance(artifact, Dataset):
+        try:
+            rows = sum(1 for _record in store.records(artifact))
+        except IntegrityError as error:
+            yield str(error)
+        else:
+            if rows != artifact.rows:
+                yield _(
+                    "`{reference}` has {rows} rows, not {expected}",
+                    reference=artifact.reference,
+                    rows=rows,
+                    expected=artifact.rows,
+                )
+
+
+def _tombstone_faults(store: Store, artifact: Artifact) -> Iterator[str]:
+    alive = any(item.id == artifact.id for item in store.artifacts(artifact.kind))
+    if artifact.folder.exists() and not alive:
+        yield _(
+            "`{reference}` is erased and its files are still there: run `skerry erase` again",
+            reference=artifact.reference,
+        )
+
+
+def _strays(store: Store) -> Iterator[Path]:
+    """Folders that no project's artifact owns and drafts that no living process writes."""
+    owned = {artifact.folder for project in store.projects() for artifact in store.within(project).artifacts()}
+    yield from (folder for folder in store.home.glob("artifacts/*/*") if folder not in owned)
+    for draft in store.home.glob("work/drafts/*"):
+        alive = Path("/proc", draft.name.partition("-")[0]).exists()
+        if not alive or time.time() - draft.stat().st_mtime > 24 * _DRAFT_AGE_S:
+            yield draft
+
+
+def space(store: Store) -> dict[str, Any]:
+    """Tell what uses how many bytes, and how many are free."""
+    uses = [
+        {"kind": artifact.kind, "name": artifact.reference, "bytes": _bytes(artifact.folder)}
+        for artifact in store.artifacts()
+    ]
+    bases = store.settings.bases.folder or store.home / "bases"
+    uses += [
+        {"kind": "base", "name": folder.name, "bytes": _bytes(folder)}
+        for folder in sorted(bases.glob("*"))
+        if folder.is_dir()
+    ]
+    uses += [
+        {"kind": "work", "name": folder.name, "bytes": _bytes(folder)} for folder in sorted(store.home.glob("work/*"))
+    ]
+    uses += [
+        {"kind": "store", "name": path.name, "bytes": path.stat().st_size}
+        for path in sorted(store.home.glob("skerry.db*"))
+    ]
+    free = shutil.disk_usage(store.home).free
+    return {
+        "used_bytes": sum(use["bytes"] for use in uses),
+        "free_bytes": free,
+        "reserve_bytes": store.settings.store.reserve_bytes,
+        "uses": uses,
+    }
+
+
+def prune(store: Store, yes: bool = False) -> dict[str, Any]:
+    """List what nothing needs, or with `yes` remove it: strays, and older versions of a name that no child and no release needs."""
+    newest = {(item.kind, item.name): item.id for item in store.artifacts()}
+    needed = set(newest.values()) | _released(store) | {parent for item in store.artifacts() for parent in item.parents}
+    old = [item for item in store.artifacts() if item.id not in needed]
+    strays = list(_strays(store))
+    freed = sum(map(_bytes, strays)) + sum(_bytes(item.folder) for item in old)
+    if yes:
+        for folder in strays:
+            shutil.rmtree(folder)
+        for item in old:
+            store.bury(item, "prune")
+    names = [item.reference for item in old] + [path.relative_to(store.home).as_posix() for path in strays]
+    return {"removed" if yes else "would_remove": names, "bytes": freed}
+
+
+def _released(store: Store) -> set[str]:
+    pointers = store.home.glob("projects/*/releases/*.json")
+    contents = [json.loads(path.read_text("utf-8")) for path in pointers]
+    return {version for content in contents for version in (content["version"], *content.get("previous", ()))}
+
+
+def delete(store: Store, reference: str) -> dict[str, Any]:
+    """Erase one data set, model or report that nothing needs. Raises `PolicyError` while a release or a child needs it."""
+    artifact = _any(store, reference)
+    if artifact.id in _released(store):
+        raise PolicyError(
+            _(
+                "a release serves `{reference}`; roll it back or promote another model first",
+                reference=artifact.reference,
+            )
+        )
+    children = [child for child in store.children(artifact.id) if child.kind != "report"]
+    if children:
+        names = ", ".join(f"`{child.reference}`" for child in children)
+        raise PolicyError(
+            _(
+                "`{reference}` has children: {names}; delete them first, or `skerry erase` it",
+                reference=artifact.reference,
+                names=names,
+            )
+        )
+    freed = _bytes(artifact.folder)
+    store.bury(artifact, "delete")
+    return {"deleted": artifact.reference, "bytes": freed}
+
+
+def erase(store: Store, reference: str, subject: str | None = None) -> dict[str, Any]:
+    """Erase a data set for good (its key, then its files), children or not; or one subject's records from it and from all that was made of it.
+
+    The rows go by rewriting: each set of the line gets a new version without them, the old one becomes a tombstone. Models trained on
+    the line are named, since a model may have memorised what it saw; retrain them.
+    """
+    dataset = store.dataset(reference)
+    line = _descendants(store, dataset)
+    models = [item.reference for item in line if isinstance(item, Model)]
+    if subject is None:
+        store.bury(dataset, "erase")
+        return {"erased": [dataset.reference], "models_to_retrain": models}
+    if dataset.stage != "raw":
+        raise InputError(
+            _("`{reference}` is not raw; name the raw data set, its children follow", reference=dataset.reference)
+        )
+    renamed: dict[str, str] = {}
+    rows = 0
+    for old in [dataset, *(item for item in line if isinstance(item, Dataset))]:
+        new, dropped = _without(store, old, subject, renamed)
+        rows += dropped if old is dataset else 0
+        renamed[old.id] = new.id
+    if rows == 0:
+        raise NotFoundError(
+            _(
+                "no record of that subject in `{reference}`; was it ingested with `--subject-column`?",
+                reference=dataset.reference,
+            )
+        )
+    return {
+        "erased_rows": rows,
+        "datasets": [f"{identity[:12]}" for identity in renamed.values()],
+        "models_to_retrain": models,
+    }
+
+
+def _descendants(store: Store, root: Artifact) -> list[Artifact]:
+    found: list[Artifact] = []
+    waiting = [root]
+    while waiting:
+        for child in store.children(waiting.pop(0).id):
+            if child.id not in {item.id for item in found}:
+                found.append(child)
+                waiting.append(child)
+    return found
+
+
+def _without(store: Store, old: Dataset, subject: str, renamed: dict[str, str]) -> tuple[Dataset, int]:
+    wanted = subject if old.stage == "raw" else store.hmac("subject", subject)
+    dropped = 0
+
+    def kept() -> Iterator[Record]:
+        nonlocal dropped
+        for record in store.records(old):
+            if record.subject == wanted:
+                dropped += 1
+            else:
+                yield record
+
+    parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
+    with store.draft("dataset", old.name, parents, dict(old.meta)) as draft:
+        draft.verb = "erase"
+        store.write_records(draft, kept())
+        if old.stage == "raw":
+            store.write_rejected(draft, store.rejected(old))
+    if dropped:
+        store.bury(old, "erase", rows=dropped)
+    return draft.artifact, dropped
+
+
+def save(store: Store, reference: str, out: Path) -> dict[str, Any]:
+    """Write a scrubbed or curated data set as JSONL or CSV, or a model as a ZIP, to `out`. Raises `PolicyError` for a raw set."""
+    artifact = _any(store, reference)
+    if isinstance(artifact, Dataset):
+        if artifact.stage == "raw":
+            raise PolicyError(
+                _(
+                    "`{reference}` is raw and stays inside; `skerry scrub` it and save the result",
+                    reference=artifact.reference,
+                )
+            )
+        rows = (_row(record) for record in store.records(artifact))
+        count = _write_csv(out, rows) if out.suffix == ".csv" else _write_jsonl(out, rows)
+    else:
+        files = [artifact.folder / file["path"] for file in store.manifest(artifact)["files"]]
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in files:
+                archive.write(path, path.relative_to(artifact.folder))
+        count = len(files)
+    store.event("save", (artifact.id,), count=count)
+    return {"saved": artifact.reference, "path": str(out), "count": count}
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "text": record.text,
+        "label": record.label,
+        "split": record.split,
+        "language": record.language,
+    }
+
+
+def _write_jsonl(out: Path, rows: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    with out.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _write_csv(out: Path, rows: Iterator[dict[str, Any]]) -> int:
+    count = 0
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "text", "label", "split", "language"])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {
+                    key: "'" + value if value and value.startswith(_FORMULA_LEADS) else value
+                    for key, value in row.items()
+                }
+            )
+            count += 1
+    return count
+
+
+def _any(store: Store, reference: str) -> Artifact:
+    for kind in ("dataset", "model", "report"):
+        try:
+            found: Artifact = store.artifact(kind, reference)
+            return found
+        except NotFoundError:
+            continue
+    raise NotFoundError(
+        _(
+            "nothing is called `{reference}` in project `{project}`; see `skerry list`",
+            reference=reference,
+            project=store.project,
+        )
+    )
+
+
+def _bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(item.stat().st_size for item in path.rglob("*") if item.is_file())

@@ -1,0 +1,77 @@
+# Every target sets up what it needs. Offline: `make TARGET WHEELHOUSE=folder`, filled by `make wheelhouse` on a connected machine.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# cpu, or gpu on a machine with an NVIDIA card
+VARIANT ?= cpu
+LOCK := locks/$(VARIANT).txt
+PINNED := --no-deps --require-hashes $(if $(filter cpu,$(VARIANT)),--constraint locks/cpu.constraints.txt) --requirement $(LOCK)
+BIN := .venv/bin
+READY := .venv/.ready
+WHEELHOUSE ?=
+FROM := $(if $(WHEELHOUSE),--no-index --find-links '$(abspath $(WHEELHOUSE))')
+export SKERRY_BASES__FOLDER ?= $(CURDIR)/.cache/bases
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup bases demo test test-long lint bench lock words docs wheelhouse clean
+
+help:
+	@echo 'make demo        2,000 made-up messages in, a served model out; DATA=file.csv TEXT=column LABEL=column for your own'
+	@echo 'make test        every test but the long ones'
+	@echo 'make test-long   soaks, sweeps, and the built wheel in a clean environment'
+	@echo 'make lint        ruff and mypy'
+	@echo 'make bench       speed and quality on real data'
+	@echo 'make wheelhouse  fill WHEELHOUSE=folder on a connected machine; then any target runs offline with WHEELHOUSE=folder'
+	@echo 'make lock        pin every dependency anew        make words   extract and compile the messages'
+	@echo 'make docs        write the generated pages anew   make clean   remove what make made'
+
+$(READY): $(LOCK) pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo 'installing what $(LOCK) pins into .venv (2 to 5 minutes the first time)'
+	$(BIN)/python -m pip install -qq $(FROM) $(PINNED) || { echo 'no torch==...+cpu found? README.md, "The CPU build of torch", says how to name its index' >&2; exit 1; }
+	$(BIN)/python -m pip install -qq --no-deps --no-index --no-build-isolation --editable .
+	touch $@
+
+setup: $(READY)
+
+bases: $(READY)
+	$(BIN)/skerry base fetch $(if $(WHEELHOUSE),--wheelhouse '$(abspath $(WHEELHOUSE))')
+
+demo: bases
+	$(BIN)/python examples/demo.py $(if $(DATA),--data '$(DATA)') $(if $(TEXT),--text '$(TEXT)') $(if $(LABEL),--label '$(LABEL)')
+
+test: bases
+	$(BIN)/python -m pytest
+
+test-long: bases
+	WHEELHOUSE='$(if $(WHEELHOUSE),$(abspath $(WHEELHOUSE)))' $(BIN)/python -m pytest -m long
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: bases
+	for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+lock: setup
+	$(BIN)/python locks/lock.py
+
+words: setup
+	$(BIN)/pybabel --quiet extract --omit-header --no-wrap --keywords=_ --output=.cache/skerry.pot appliance labeling bundle
+	$(BIN)/pybabel --quiet update --omit-header --no-wrap --no-fuzzy-matching --ignore-obsolete --domain=skerry --input-file=.cache/skerry.pot --output-dir=appliance/locale --locale=zh
+	$(BIN)/pybabel --quiet compile --domain=skerry --directory=appliance/locale
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+wheelhouse: setup
+	test -n '$(WHEELHOUSE)' || { echo 'name the folder: make wheelhouse WHEELHOUSE=folder'; exit 2; }
+	$(BIN)/python -m pip download -qq --only-binary :all: $(PINNED) --dest '$(WHEELHOUSE)'
+	$(BIN)/skerry base fetch --download '$(WHEELHOUSE)'
+
+clean:
+	rm -rf .venv .cache build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

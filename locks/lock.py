@@ -1,0 +1,74 @@
+"""Write the hash-pinned locks: `python locks/lock.py`, on a connected machine, or `make lock`.
+
+One file a variant, for CPython 3.11 on Linux x86-64: `serve-cpu.txt` (a serving box), `cpu.txt` (every extra but
+`gpu`), `gpu.txt` (`gpu` instead of `cpu`). The torch line carries the hashes of both builds: those of the index, and
+that of the CPU build, which stands outside it. Give the CPU build as `TORCH_CPU=FILE.whl`; without it the hashes of the
+last lock stay as long as torch keeps its version.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROLES = ("data", "documents", "privacy", "train", "export", "label", "console", "bundle", "cluster", "dev")
+VARIANTS: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "serve-cpu": (("cpu",), []),
+    "cpu": (("cpu", *ROLES), ["--config-file", str(HERE / "cpu.uv.toml")]),
+    "gpu": (("gpu", *ROLES), ["--overrides", str(HERE / "gpu.overrides.txt")]),
+}
+HEADER = "# Made by `make lock`; `make setup` installs it with hashes checked.\n"
+TORCH = re.compile(r"^torch==\S+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
+
+
+def compiled(extras: tuple[str, ...], options: list[str]) -> str:
+    """Resolve the project with `extras` and return the pinned requirements with their hashes."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--upgrade"]
+    command += ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28", "--generate-hashes"]
+    command += ["--no-header", "--no-annotate", "--no-emit-index-url", *options]
+    command += [f"--extra={extra}" for extra in extras]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent).stdout
+
+
+def hashes(requirement: str) -> set[str]:
+    """Return the SHA-256 hashes (hex) that a pinned requirement carries."""
+    return set(re.findall(r"--hash=sha256:([0-9a-f]{64})", requirement))
+
+
+def pin(requirement: str) -> str:
+    """Return `name==version` of a pinned requirement."""
+    return requirement.split(" ", 1)[0]
+
+
+def with_hashes(text: str, more: set[str]) -> str:
+    """Add the hashes `more` to the torch line of `text`, if it has one."""
+
+    def widened(match: re.Match[str]) -> str:
+        lines = [pin(match[0])] + [f"    --hash=sha256:{one}" for one in sorted(hashes(match[0]) | more)]
+        return " \\\n".join(lines) + "\n"
+
+    return TORCH.sub(widened, text)
+
+
+def cpu_build(text: str) -> set[str]:
+    """Return the hashes of the CPU build of torch: of `TORCH_CPU`, else those of the last lock for the same version."""
+    if wheel := os.environ.get("TORCH_CPU"):
+        return {hashlib.sha256(Path(wheel).read_bytes()).hexdigest()}
+    now = TORCH.search(text)
+    last = TORCH.search((HERE / "cpu.txt").read_text()) if (HERE / "cpu.txt").exists() else None
+    return hashes(last[0]) if now and last and pin(now[0]) == pin(last[0]) else set()
+
+
+def main() -> None:
+    """Write all three locks."""
+    texts = {name: compiled(extras, options) for name, (extras, options) in VARIANTS.items()}
+    more = cpu_build(texts["cpu"])
+    for name, text in texts.items():
+        (HERE / f"{name}.txt").write_text(HEADER + with_hashes(text, more))
+
+
+if __name__ == "__main__":
+    main()

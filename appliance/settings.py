@@ -99,7 +99,7 @@ class CleanSettings(Section):
     control_characters: bool = Field(True, description="drop control characters but tab and newline")
     nfkc: bool = Field(True, description="Unicode NFKC: full-width forms become plain")
     html: bool = Field(True, description="drop HTML tags and decode entities that remain in the text")
-    signatures: bool = Field(False, description="drop an e-mail signature after a line of `-- `")
+    signatures: bool = Field(False, description="drop an e-mail signature: after a line of `-- `, or a phone's")
     repeated_lines: bool = Field(True, description="keep one of directly repeated lines")
     wrong_language: bool = Field(False, description="drop records whose language is neither en nor zh")
     short: bool = Field(True, description="drop records shorter than `min_characters`")
@@ -118,6 +118,9 @@ class CurateSettings(Section):
     )
     seed: int = Field(0, ge=0, description="seed of the split")
     drop_duplicates: bool = Field(True, description="keep one record of each normalised text")
+    unscrubbed: bool = Field(
+        False, description="allow a raw set, whose text then goes on unscrubbed and unencrypted: no personal data in it"
+    )
 
 
 class TrainSettings(Section):

@@ -13,11 +13,12 @@ from typing import Any
 
 from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
 from appliance.jobs import progress
+from appliance.release import registry
 from appliance.schema import Artifact, Dataset, Model, Record
 from appliance.store import MANIFEST, Store, content_id, file_sha256
 from appliance.words import _
 
-__all__ = ["delete", "erase", "fsck", "prune", "save", "space"]
+__all__ = ["delete", "erase", "find_any", "fsck", "prune", "save", "space"]
 
 _FORMULA_LEADS = tuple("=+-@\t\r＝＋－＠")  # Excel and WPS run a cell that starts with one of these
 _DRAFT_AGE_S = 3600
@@ -140,14 +141,13 @@ def prune(store: Store, yes: bool = False) -> dict[str, Any]:
 
 
 def _released(store: Store) -> set[str]:
-    pointers = store.home.glob("projects/*/releases/*.json")
-    contents = [json.loads(path.read_text("utf-8")) for path in pointers]
-    return {version for content in contents for version in (content["version"], *content.get("previous", ()))}
+    releases = [release for project in store.projects() for release in registry.releases(store.home, project)]
+    return {version for release in releases for version in (release.version, *release.previous)}
 
 
 def delete(store: Store, reference: str) -> dict[str, Any]:
     """Erase one data set, model or report that nothing needs. Raises `PolicyError` while a release or a child needs it."""
-    artifact = _any(store, reference)
+    artifact = find_any(store, reference)
     if artifact.id in _released(store):
         raise PolicyError(
             _(
@@ -242,7 +242,7 @@ def _without(store: Store, old: Dataset, subject: str, renamed: dict[str, str]) 
 
 def save(store: Store, reference: str, out: Path) -> dict[str, Any]:
     """Write a scrubbed or curated data set as JSONL or CSV, or a model as a ZIP, to `out`. Raises `PolicyError` for a raw set."""
-    artifact = _any(store, reference)
+    artifact = find_any(store, reference)
     if isinstance(artifact, Dataset):
         if artifact.stage == "raw":
             raise PolicyError(
@@ -298,7 +298,8 @@ def _write_csv(out: Path, rows: Iterator[dict[str, Any]]) -> int:
     return count
 
 
-def _any(store: Store, reference: str) -> Artifact:
+def find_any(store: Store, reference: str) -> Artifact:
+    """Find a data set, model or report by `NAME` or `NAME@ID`. Raises `NotFoundError`."""
     for kind in ("dataset", "model", "report"):
         try:
             found: Artifact = store.artifact(kind, reference)

@@ -23,7 +23,7 @@ def _catalogue(which: str) -> gettext.NullTranslations:
     return gettext.translation("skerry", _FOLDER, languages=[which], fallback=which == "en")
 
 
-def _(message: str, **values: object) -> str:
+def _(message: str, /, **values: object) -> str:
     """Translate `message` for the reader, then fill its `{name}` places from `values`."""
     translated = _catalogue(language()).gettext(message)
     return translated.format(**values) if values else translated

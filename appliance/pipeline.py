@@ -1,0 +1,134 @@
+"""The main job, top to bottom: records with personal data in, a served small model out.
+
+Each function is the entry point of one durable job: it takes the store and JSON arguments, finds the nouns, calls the stage and returns JSON.
+`run` is the whole story.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from appliance.jobs import step
+from appliance.schema import Dataset, Model
+from appliance.settings import Settings, load
+from appliance.store import Store
+
+Overrides = dict[str, dict[str, Any]] | None
+
+
+def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Files in, live release out. Each step happens once: a run that was killed goes on behind its last finished step."""
+    data, model, release, overrides = recipe["data"], recipe["model"], recipe["release"], recipe["overrides"]
+    steps: list[dict[str, Any]] = []
+
+    def told(name: str, result: dict[str, Any]) -> dict[str, Any]:
+        steps.append({"step": name} | result)
+        return result
+
+    raw = told("ingest", step("ingest", lambda: ingest(store, **data, overrides=overrides)))
+    scrubbed = told("scrub", step("scrub", lambda: scrub(store, raw["dataset"], overrides=overrides)))
+    curated = told("curate", step("curate", lambda: curate(store, scrubbed["dataset"], overrides=overrides)))
+    trained = told("train", step("train", lambda: train(store, curated["dataset"], model, overrides=overrides)))
+    exported = told("export", step("export", lambda: export(store, trained["model"], overrides=overrides)))
+    told(
+        "evaluate",
+        step("evaluate", lambda: evaluate(store, exported["model"], curated["dataset"], overrides=overrides)),
+    )
+    live = told("promote", step("promote", lambda: promote(store, exported["model"], **release)))
+    return {"release": live["release"], "model": exported["model"], "steps": steps}
+
+
+def ingest(
+    store: Store, files: list[str], name: str, options: dict[str, Any], overrides: Overrides = None
+) -> dict[str, Any]:
+    """Files into a raw, encrypted data set."""
+    from appliance.data.ingest import IngestOptions
+    from appliance.data.ingest import ingest as take_in
+
+    dataset = take_in(
+        store, [Path(file) for file in files], IngestOptions(**options), _settings(store, overrides).ingest, name
+    )
+    return _about(dataset, "read", "rows", "rejected", "languages", "labels")
+
+
+def scrub(store: Store, dataset: str, report: str | None = None, overrides: Overrides = None) -> dict[str, Any]:
+    """Personal data out: a child set with placeholders."""
+    from appliance.privacy.scrub import scrub as take_out
+
+    scrubbed = take_out(
+        store, store.dataset(dataset), _settings(store, overrides).scrub, report=Path(report) if report else None
+    )
+    return _about(scrubbed, "rows", "held_back", "findings", "docs_per_s")
+
+
+def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:
+    """Clean, drop duplicates, split without leaks."""
+    from appliance.data.curate import curate as put_in_order
+
+    settings = _settings(store, overrides)
+    curated = put_in_order(store, store.dataset(dataset), settings.clean, settings.curate)
+    return _about(curated, "rows", "duplicates", "splits", "labels")
+
+
+def train(store: Store, dataset: str, name: str, overrides: Overrides = None) -> dict[str, Any]:
+    """A model from a data set."""
+    from appliance.train.train import train as learn
+
+    model = learn(store, store.dataset(dataset), _settings(store, overrides).train, name)
+    return _about(model, "weights_sha256", "metrics", "seconds", "base", "method")
+
+
+def export(store: Store, model: str, overrides: Overrides = None) -> dict[str, Any]:
+    """A portable model, checked against its source on real rows."""
+    from appliance.export.export import export as make_portable
+
+    exported = make_portable(store, store.model(model), _settings(store, overrides).export)
+    return {"path": str(exported.folder)} | _about(exported, "format", "parity", "size_bytes")
+
+
+def evaluate(store: Store, model: str, dataset: str, overrides: Overrides = None) -> dict[str, Any]:
+    """Metrics with intervals, beside their floors."""
+    from appliance.evaluate.evaluate import evaluate as measure
+
+    report = measure(store, store.model(model), store.dataset(dataset), _settings(store, overrides).evaluate)
+    return _about(report, "metrics", "floors")
+
+
+def promote(
+    store: Store, model: str, name: str | None = None, to: str = "live", min_score: float = 0.0
+) -> dict[str, Any]:
+    """Make a model the one that answers under a release's name."""
+    from appliance.release.registry import promote as turn_to
+
+    found = store.model(model)
+    release = turn_to(store, found, name or found.name, to, min_score)
+    return {"release": release.name, "stage": release.stage, "version": release.version[:12]}
+
+
+def compare(store: Store, a: str, b: str, dataset: str, overrides: Overrides = None) -> dict[str, Any]:
+    """Two models on the same rows, in pairs."""
+    from appliance.evaluate.compare import compare as test_in_pairs
+
+    return dict(
+        test_in_pairs(
+            store, store.model(a), store.model(b), store.dataset(dataset), _settings(store, overrides).evaluate
+        )
+    )
+
+
+def predict(store: Store, model: str, file: str, out: str, text_column: str) -> dict[str, Any]:
+    """A model's answers to the rows of a file."""
+    from appliance import engine
+    from appliance.engine.predict import predict_file
+
+    found = store.model(model)
+    return {"model": found.reference} | predict_file(engine.load(found.folder), Path(file), text_column, Path(out))
+
+
+def _settings(store: Store, overrides: Overrides) -> Settings:
+    return load(store.home, **(overrides or {}))
+
+
+def _about(artifact: Dataset | Model | Any, *keys: str) -> dict[str, Any]:
+    return {artifact.kind: artifact.reference} | {key: artifact.meta[key] for key in keys if key in artifact.meta}

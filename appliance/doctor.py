@@ -77,9 +77,9 @@ def _bases() -> list[dict[str, Any]]:
     return [
         _row(
             f"base {row['name']}",
-            bool(row["here"]),
+            bool(row["installed"]),
             False,
-            row["package"],
+            row["licence"],
             _("run `skerry base fetch {name}`", name=row["name"]),
         )
         for row in bases()

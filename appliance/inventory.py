@@ -67,10 +67,11 @@ def _job(row: dict[str, Any]) -> dict[str, Any]:
 
 def bases() -> list[dict[str, Any]]:
     """Return the pinned base models and whether each is here."""
-    from appliance.base.catalogue import listing
+    from appliance.base.folder import bases as there
+    from appliance.base.folder import bases_folder
     from appliance.settings import home_folder, load
 
-    return listing(load().bases, home_folder())
+    return there(bases_folder(load().bases, home_folder()))
 
 
 def keys(store: Store) -> list[dict[str, Any]]:

@@ -185,10 +185,10 @@ class ServeSettings(Section):
     queue_texts: int = Field(1024, ge=1, description="texts that may wait; more get 429 with Retry-After")
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
     max_inputs: int = Field(1024, ge=1, description="texts in one request")
-    max_characters: int = Field(
-        100_000, ge=1, description="longest text; it is cut to what the model reads before tokenizing, and flagged"
-    )
+    max_connections: int = Field(1024, ge=1, description="open connections; more get 503")
+    read_s: float = Field(30.0, gt=0, description="time in which a request must arrive whole")
     drain_s: float = Field(30.0, gt=0, description="time for open requests after SIGTERM")
+    log_requests: bool = Field(False, description="write a line for every request: its id, key id, status and time")
     min_score: float = Field(0.0, ge=0, le=1, description="abstain (label null) below this score; 0 = never")
 
 

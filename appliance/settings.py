@@ -241,20 +241,23 @@ def load(home: Path | None = None, **overrides: dict[str, Any]) -> Settings:
         raise SettingsError(_("cannot read `{path}`: {error}", path=path, error=error)) from error
     try:
         settings = Settings(**content)
-        for section, values in overrides.items():
-            given = {key: value for key, value in values.items() if value is not None}
-            if section not in Settings.model_fields:
-                raise SettingsError(_unknown((section,), where=_("command line")))
-            current = getattr(settings, section)
-            settings = settings.model_copy(update={section: type(current)(**(current.model_dump() | given))})
     except ValidationError as error:
         raise SettingsError(_explain(error, str(path))) from error
+    for section, values in overrides.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if section not in Settings.model_fields:
+            raise SettingsError(_unknown((section,), _("the command line or the recipe")))
+        current = getattr(settings, section)
+        try:
+            settings = settings.model_copy(update={section: type(current)(**(current.model_dump() | given))})
+        except ValidationError as error:
+            raise SettingsError(_explain(error, _("the command line or the recipe"), section)) from error
     return settings
 
 
-def _explain(error: ValidationError, where: str) -> str:
+def _explain(error: ValidationError, where: str, *section: str) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    location = tuple(str(part) for part in first["loc"])
+    location = (*section, *map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return _unknown(location, where)
     return _(

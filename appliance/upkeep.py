@@ -186,24 +186,21 @@ def erase(store: Store, reference: str, subject: str | None = None) -> dict[str,
         raise InputError(
             _("`{reference}` is not raw; name the raw data set, its children follow", reference=dataset.reference)
         )
-    renamed: dict[str, str] = {}
-    rows = 0
-    for old in [dataset, *(item for item in line if isinstance(item, Dataset))]:
-        new, dropped = _without(store, old, subject, renamed)
-        rows += dropped if old is dataset else 0
-        renamed[old.id] = new.id
-    if rows == 0:
+    if all(record.subject != subject for record in store.records(dataset)):
         raise NotFoundError(
             _(
                 "no record of that subject in `{reference}`; was it ingested with `--subject-column`?",
                 reference=dataset.reference,
             )
         )
-    return {
-        "erased_rows": rows,
-        "datasets": [f"{identity[:12]}" for identity in renamed.values()],
-        "models_to_retrain": models,
-    }
+    renamed: dict[str, str] = {}
+    dropped = 0
+    for old in [dataset, *(item for item in line if isinstance(item, Dataset))]:
+        new, rows = _without(store, old, subject, renamed)
+        dropped += rows if old is dataset else 0
+        renamed[old.id] = new.id
+    datasets = [identity[:12] for identity in renamed.values()]
+    return {"erased_rows": dropped, "datasets": datasets, "models_to_retrain": models}
 
 
 def _descendants(store: Store, root: Artifact) -> list[Artifact]:

@@ -1,0 +1,54 @@
+"""Recipes: short ones work, wrong ones are explained."""
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import SettingsError
+from appliance.recipe import read_recipe
+
+
+def write(folder: Path, content: str) -> Path:
+    path = folder / "triage.toml"
+    path.write_text(content, "utf-8")
+    return path
+
+
+def test_only_the_files_are_needed(tmp_path: Path) -> None:
+    found = read_recipe(write(tmp_path, "[data]\nfiles = ['a.csv']")).arguments()
+    assert found["data"]["files"] == [str(tmp_path / "a.csv")]
+    assert found["data"]["options"]["text_column"] == "text"
+    assert (found["model"], found["release"]["name"], found["release"]["to"]) == ("triage", "triage", "live")
+
+
+def test_sections_that_are_settings_override_them(tmp_path: Path) -> None:
+    recipe = read_recipe(
+        write(
+            tmp_path,
+            "[data]\nfiles = ['a.csv']\n[train]\nname = 'm'\nmethod = 'probe'\n[curate]\nsplit = '0.7/0.1/0.2'",
+        )
+    )
+    assert recipe.model == "m"
+    assert recipe.overrides == {"train": {"method": "probe"}, "curate": {"split": "0.7/0.1/0.2"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "files"),
+        ("[data]\nfiles = []", "files"),
+        ("[data]\nfiles = ['a']\ntxt = 'text'", "`text`"),
+        ("[dta]\nfiles = ['a']", r"\[data\]"),
+        ("[data]\nfiles = ['a']\n[store]\nreserve_bytes = 1", "store"),
+        ("[data]\nfiles = ['a']\n[release]\nto = 'moon'", r"release|to"),
+        ("[data", "recipe"),
+    ],
+)
+def test_a_wrong_recipe_is_explained(tmp_path: Path, content: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        read_recipe(write(tmp_path, content))
+
+
+def test_a_missing_recipe_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml"):
+        read_recipe(tmp_path / "none.toml")

@@ -1,0 +1,182 @@
+"""Upkeep: fsck finds every fault, prune and delete take only what nothing needs, erase is for good."""
+
+import csv
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.release.registry import promote
+from appliance.schema import Dataset, Model, Record, Source
+from appliance.store import Store
+from appliance.upkeep import delete, erase, fsck, prune, save, space
+
+
+def line(store: Store) -> tuple[Dataset, Dataset]:
+    """A raw set of six records of two subjects, and its scrubbed child."""
+
+    def rows(keyed: bool) -> Iterator[Record]:
+        for number in range(6):
+            subject = f"p{number % 2}"
+            if keyed:
+                yield Record(str(number), f"<PERSON_1> {number}", "a", subject=store.hmac("subject", subject))
+            else:
+                yield Record(str(number), f"Jan Novak {number}", "a", subject=subject, source=Source("f.csv", number))
+
+    with store.draft("dataset", "notes", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, rows(keyed=False))
+    parent = draft.artifact
+    with store.draft("dataset", "notes", parents=(parent.id,), meta={"stage": "scrubbed"}) as draft:
+        store.write_records(draft, rows(keyed=True))
+    return parent, draft.artifact
+
+
+def model(store: Store, content: bytes = b"weights", parents: tuple[str, ...] = ()) -> Model:
+    with store.draft("model", "triage", parents, {"format": "onnx"}) as draft:
+        (draft.folder / "model.onnx").write_bytes(content)
+    return draft.artifact
+
+
+def test_a_sound_home_passes() -> None:
+    store = Store.open()
+    line(store)
+    found = fsck(store, verify_data=True)
+    assert (found["ok"], found["artifacts"], found["strays"]) == (True, 2, 0)
+
+
+@pytest.mark.parametrize("fault", ["flip", "missing", "extra", "manifest"])
+def test_each_fault_is_found_and_named(fault: str) -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    path = raw.folder / "records.parquet"
+    if fault == "flip":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif fault == "missing":
+        path.unlink()
+    elif fault == "extra":
+        (raw.folder / "sitecustomize.py").write_text("")
+    else:
+        manifest = json.loads((raw.folder / "manifest.json").read_text())
+        manifest["files"][-1]["sha256"] = "0" * 64
+        (raw.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IntegrityError, match=raw.id[:12]):
+        fsck(store)
+
+
+def test_a_key_that_does_not_fit_is_found_by_decoding() -> None:
+    store = Store.open()
+    line(store)
+    store.keys.path.write_text("11" * 32)
+    assert fsck(Store.open())["ok"]
+    with pytest.raises(IntegrityError, match="key"):
+        fsck(Store.open(), verify_data=True)
+
+
+def test_erased_sets_are_accepted_by_fsck_and_audit() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    assert erase(store, raw.reference) == {"erased": [raw.reference], "models_to_retrain": []}
+    assert fsck(store, verify_data=True)["ok"] and store.audit()["ok"]
+    assert store.dataset("notes").parents == (raw.id,) and store.dataset("notes").id == child.id
+
+
+def test_a_subject_goes_from_the_whole_line() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    trained = model(store, parents=(child.id,))
+    found = erase(store, raw.reference, "p1")
+    assert (found["erased_rows"], found["models_to_retrain"]) == (3, [trained.reference])
+    new_raw, new_child = store.artifacts("dataset")
+    assert [record.subject for record in store.records(new_raw)] == ["p0"] * 3
+    assert [record.id for record in store.records(new_child)] == ["0", "2", "4"]
+    assert new_child.parents == (child.id, new_raw.id) or set(new_child.parents) == {child.id, new_raw.id}
+    assert not raw.folder.exists() and not child.folder.exists()
+    assert fsck(store, verify_data=True)["ok"]
+
+
+def test_an_unknown_subject_changes_nothing() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    with pytest.raises(NotFoundError):
+        erase(store, raw.reference, "nobody")
+    with pytest.raises(InputError, match="not raw"):
+        erase(store, child.reference, "p1")
+    assert {item.id for item in store.artifacts("dataset")} == {raw.id, child.id}
+
+
+def test_delete_is_refused_while_a_child_or_a_release_needs_it() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    with pytest.raises(PolicyError, match="children"):
+        delete(store, raw.reference)
+    served = model(store)
+    promote(store, served, "triage")
+    with pytest.raises(PolicyError, match="release"):
+        delete(store, "triage")
+    delete(store, child.reference)
+    delete(store, raw.reference)
+    assert store.artifacts("dataset") == []
+
+
+def test_prune_shows_before_it_removes() -> None:
+    store = Store.open()
+    old, new = model(store, b"old"), model(store, b"new")
+    stray = store.home / "artifacts" / "model" / "stray"
+    stray.mkdir()
+    (stray / "x").write_bytes(b"12345")
+    shown = prune(store)
+    assert old.reference in shown["would_remove"] and stray.exists() and old.folder.exists()
+    assert prune(store, yes=True)["removed"] == shown["would_remove"]
+    assert not stray.exists() and not old.folder.exists() and new.folder.exists()
+    assert fsck(store)["strays"] == 0
+
+
+def test_prune_keeps_what_a_release_can_roll_back_to() -> None:
+    store = Store.open()
+    first, second, third = (model(store, content) for content in (b"1", b"2", b"3"))
+    promote(store, first, "triage")
+    promote(store, second, "triage")
+    prune(store, yes=True)
+    assert first.folder.exists() and second.folder.exists() and third.folder.exists()
+
+
+def test_space_adds_up() -> None:
+    store = Store.open()
+    line(store)
+    found = space(store)
+    assert found["used_bytes"] == sum(use["bytes"] for use in found["uses"]) > 0
+    assert {use["kind"] for use in found["uses"]} >= {"dataset", "store"}
+
+
+def test_a_raw_set_is_not_saved_and_a_scrubbed_one_is(tmp_path: Path) -> None:
+    store = Store.open()
+    raw, child = line(store)
+    with pytest.raises(PolicyError, match="raw"):
+        save(store, raw.reference, tmp_path / "out.jsonl")
+    assert save(store, child.reference, tmp_path / "out.jsonl")["count"] == 6
+    assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])["text"] == "<PERSON_1> 0"
+
+
+def test_saved_cells_cannot_run_as_formulas(tmp_path: Path) -> None:
+    """Excel and WPS run a cell that starts with = + - @, in full width too."""
+    store = Store.open()
+    with store.draft("dataset", "f", meta={"stage": "curated"}) as draft:
+        store.write_records(
+            draft, [Record(str(number), f"{lead}HYPERLINK()") for number, lead in enumerate("=+-@＝＋－＠\t")]
+        )
+    save(store, "f", tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        assert all(row["text"].startswith("'") for row in csv.DictReader(file))
+
+
+def test_a_model_is_saved_whole(tmp_path: Path) -> None:
+    store = Store.open()
+    model(store)
+    save(store, "triage", tmp_path / "m.zip")
+    with zipfile.ZipFile(tmp_path / "m.zip") as archive:
+        assert archive.read("model.onnx") == b"weights"

@@ -1,0 +1,1 @@
+"""The inference server. Nothing here imports torch, pyarrow or the database."""

@@ -112,8 +112,8 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        known = [*DataPart.model_fields, *ReleasePart.model_fields]
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)[0]
+        keys = [*DataPart.model_fields, *ReleasePart.model_fields]
+        near = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1, cutoff=0.0)[0]
         raise SettingsError(
             _(
                 "recipe `{path}`: `{place}`: {reason}; the nearest known key is `{near}`",

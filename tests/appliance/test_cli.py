@@ -1,0 +1,113 @@
+"""The command line: help, JSON, exit codes, one clear line for each mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance import cli
+from appliance.errors import ApplianceError
+
+
+def skerry(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "appliance.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=120,
+    )
+
+
+def verbs() -> list[tuple[str, ...]]:
+    """Every verb, with its group where it has one."""
+    found = [(command.name or command.callback.__name__,) for command in cli.app.registered_commands]
+    for group in cli.app.registered_groups:
+        found += [(group.name, command.name) for command in group.typer_instance.registered_commands]
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_every_verb_has_help(verb: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.app([*verb, "--help"], standalone_mode=False)
+    assert "Usage:" in capsys.readouterr().out
+
+
+def test_help_speaks_chinese() -> None:
+    assert "命令" in skerry("--help", SKERRY_LANG="zh").stdout or "数据" in skerry("--help", SKERRY_LANG="zh").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nosuchverb"], 2, "nosuchverb"),
+        (["ingest"], 2, "--help"),
+        (["ingest", "a.csv"], 2, "--name"),
+        (["train", "nothing", "--name", "m"], 4, "`nothing`"),
+        (["list", "--project", "a/b"], 2, "a/b"),
+        (["run", "nothing.toml"], 2, "nothing.toml"),
+        (["jobs", "log", "ffff"], 4, "ffff"),
+        (["delete", "nothing"], 4, "skerry list"),
+        (["serve"], 5, "skerry key add"),
+        (["promote", "nothing"], 4, "nothing"),
+    ],
+)
+def test_a_mistake_gives_one_line_and_its_code(arguments: list[str], code: int, words: str) -> None:
+    done = skerry(*arguments)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_wrong_settings_file_is_a_usage_error() -> None:
+    home = Path(os.environ["SKERRY_HOME"])
+    home.mkdir()
+    (home / "skerry.toml").write_text("[serve]\nprot = 1")
+    done = skerry("list")
+    assert done.returncode == 2 and "serve.port" in done.stderr
+
+
+def test_a_bug_shows_its_class_and_place_but_not_its_words() -> None:
+    """An unforeseen error could quote a record."""
+    code = "from appliance import cli, inventory\ndef broken(*a): raise ValueError('patient Jan Novak')\ninventory.inventory = broken\nimport sys; sys.argv = ['skerry', 'list']\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and "ValueError" in done.stderr
+    assert "Novak" not in done.stderr and "Traceback" not in done.stderr
+
+
+def test_json_is_one_object_and_text_is_not() -> None:
+    skerry("init")
+    assert set(json.loads(skerry("list", "--json").stdout)) == {"datasets", "models", "releases", "jobs", "bases"}
+    assert json.loads(skerry("history", "--json").stdout) == {"events": []}
+    assert json.loads(skerry("audit", "verify", "--json").stdout)["ok"] is True
+    assert json.loads(skerry("fsck", "--json").stdout)["ok"] is True
+    assert json.loads(skerry("space", "--json").stdout)["free_bytes"] > 0
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(skerry("list").stdout)
+
+
+def test_init_makes_a_private_home_and_says_where() -> None:
+    done = skerry("init", "--json")
+    found = json.loads(done.stdout)
+    assert Path(found["home"]).stat().st_mode & 0o077 == 0
+    assert Path(found["key_file"]).exists() and "copy of the key file" in done.stderr
+
+
+def test_doctor_names_what_is_missing_and_how_to_get_it() -> None:
+    found = json.loads(skerry("doctor", "--json", SKERRY_BASES__FOLDER="/nonexistent").stdout)
+    missing = {check["name"]: check["next"] for check in found["checks"] if not check["ok"]}
+    assert missing["base minilm"] == "run `skerry base fetch minilm`"
+    assert found["ok"] is True
+
+
+def test_settings_lists_every_setting() -> None:
+    rows = json.loads(skerry("settings", "--json").stdout)["settings"]
+    assert {"key", "value", "default", "unit", "source", "description"} == set(rows[0])
+
+
+def test_every_error_class_has_an_exit_code_of_its_own() -> None:
+    codes = [kind.exit_code for kind in ApplianceError.__subclasses__()]
+    assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 130]

@@ -1,0 +1,135 @@
+"""Workbooks (XLSX, XLSM and the old XLS), read by `python-calamine`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from appliance.data.formats.archive import check_archive
+from appliance.data.formats.rows import Fault, IngestOptions, LostDigits, Row, cell_text, is_scientific, require_columns
+from appliance.errors import InputError
+from appliance.settings import IngestSettings
+from appliance.words import _
+
+__all__ = ["read"]
+
+
+def read(path: Path, name: str, options: IngestOptions, settings: IngestSettings) -> Iterator[Row | Fault]:
+    """Read the rows of one sheet (`sheet`), or of every sheet that has the text column; other sheets are listed as faults (row 0).
+
+    Merged cells are filled with their value. A row is a fault when a wanted cell holds a number of 12 digits or more or in scientific
+    form. Raises `InputError` for a bomb, a damaged or locked workbook, a missing sheet, and a missing column.
+    """
+    import python_calamine
+
+    if path.suffix.lower() != ".xls":
+        check_archive(path, name, settings)
+    try:
+        with python_calamine.CalamineWorkbook.from_path(path) as workbook:
+            yield from _sheets(workbook, name, options)
+    except python_calamine.PasswordError as error:
+        raise InputError(
+            _("cannot read `{file}`: it is locked with a password; save it without one", file=name)
+        ) from error
+    except (python_calamine.CalamineError, OSError) as error:
+        raise InputError(_("cannot read `{file}`: it is no sound {kind} file", file=name, kind="XLSX")) from error
+
+
+def _sheets(workbook: Any, name: str, options: IngestOptions) -> Iterator[Row | Fault]:
+    names = _chosen(workbook, name, options.sheet)
+    found, failure = False, None
+    for sheet_name in names:
+        part = sheet_name if len(names) > 1 else ""
+        rows = _filled(workbook.get_sheet_by_name(sheet_name))
+        try:
+            columns = _header(rows, options.header_row, name)
+            require_columns(name, options, columns)
+        except InputError as error:
+            failure = failure or error
+            yield Fault(0, None, str(error), part)
+        else:
+            found = True
+            yield from _rows(rows, columns, options, part)
+    if not found:
+        raise failure or InputError(_("cannot read `{file}`: it has no sheet with cells", file=name))
+
+
+def _chosen(workbook: Any, name: str, wanted: str | None) -> list[str]:
+    from python_calamine import SheetTypeEnum
+
+    names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    if wanted in (None, "all"):
+        return names
+    if wanted not in names:
+        there = ", ".join(f"`{sheet}`" for sheet in names)
+        raise InputError(
+            _(
+                "cannot read `{file}`: no sheet `{sheet}`; it has {sheets}; name one with `--sheet`",
+                file=name,
+                sheet=wanted,
+                sheets=there,
+            )
+        )
+    return [str(wanted)]
+
+
+def _filled(sheet: Any) -> Iterator[list[Any]]:
+    """Yield the rows from the sheet's first on, each merged range filled with its value (only its first cell holds one)."""
+    if sheet.start is None:
+        return
+    left = sheet.start[1]  # rows come from the sheet's first, columns from the first that is used
+    coming = sorted(sheet.merged_cell_ranges or (), reverse=True)
+    active: dict[int, tuple[int, Any]] = {}
+    for number, cells in enumerate(sheet.iter_rows()):
+        while coming and coming[-1][0][0] <= number:
+            (_top, first), (bottom, last) = coming.pop()
+            if left <= first < left + len(cells):
+                places = range(first - left, min(last - left + 1, len(cells)))
+                active |= dict.fromkeys(places, (bottom, cells[first - left]))
+        for place, (bottom, value) in list(active.items()):
+            if number > bottom:
+                del active[place]
+            else:
+                cells[place] = value
+        yield cells
+
+
+def _header(rows: Iterator[list[Any]], header_row: int, name: str) -> list[str]:
+    for cells in islice(rows, header_row - 1, header_row):
+        return [str(cell).strip() for cell in cells]
+    raise InputError(
+        _("cannot read `{file}`: no header in row {row}; the file is empty or too short", file=name, row=header_row)
+    )
+
+
+def _rows(
+    rows: Iterator[list[Any]], columns: Sequence[str], options: IngestOptions, part: str
+) -> Iterator[Row | Fault]:
+    places = [(column, columns.index(column)) for column in options.wanted]
+    for number, cells in enumerate(rows, start=1):
+        fields: dict[str, str | None] = {}
+        try:
+            for column, place in places:
+                fields[column] = _text(cells[place])
+        except LostDigits:
+            yield Fault(number, None, _lost_digits(column), part)
+        else:
+            text = fields[options.text_column]
+            yield Row(number, None, text, fields, part) if any(cells) else Fault(number, None, _("empty row"), part)
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, str) and is_scientific(cell):
+        raise LostDigits
+    # A sheet knows floating-point numbers only, so a whole number of 12 digits is refused too.
+    return cell_text(float(cell) if type(cell) is int else cell)
+
+
+def _lost_digits(column: str) -> str:
+    return _(
+        "column `{column}`: a number of 12 digits or more, or in scientific form, whose digits a sheet does not keep; format the column as Text in the spreadsheet "
+        "program, enter the values again from their source, save, and ingest again",
+        column=column,
+    )

@@ -1,0 +1,89 @@
+"""The canary: identities planted in a file are found nowhere but in the raw set's folder, whatever the bytes are packed in."""
+
+import gzip
+import io
+import sqlite3
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.store import Store
+from tests.journeys.site import PLANTED, Site, make_site
+
+# what ingest learnt besides the texts: the source's own ids, the people's numbers, a kept column, the file's name
+BESIDE = {"id": "REF-00007-XK", "subject": "PAT-0003-QZ", "kept": "Ward-Sieben", "file": "messages.csv"}
+CANARIES = {name: value.encode() for name, value in (PLANTED | BESIDE).items()}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site at which everything that writes has run: the recipe, a failed job, a served request, predictions, reports."""
+    made = make_site(tmp_path_factory.mktemp("site"))
+    made.run("run", str(made.folder / "triage.toml"))
+    made.run("ingest", str(made.folder / "messages.csv"), "--name", "bad", "--text-column", "nothing", code=3)
+    made.run("scrub", "messages", "--report", str(made.home / "scrub-report"), code=None)
+    made.run("fsck")
+    return made
+
+
+def decoded(path: Path) -> Iterator[bytes]:
+    """Yield a file's bytes and what is packed inside them: Parquet cells, SQLite rows, gzip, zip, zlib."""
+    content = path.read_bytes()
+    yield content
+    yield content.decode("utf-16-le", "ignore").encode()
+    if content[:4] == b"PAR1":
+        import pyarrow.parquet as pq
+
+        for batch in pq.ParquetFile(path).iter_batches():
+            yield "\n".join(str(row) for row in batch.to_pylist()).encode()
+    if content[:15] == b"SQLite format 3":
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            yield "\n".join(connection.iterdump()).encode()
+    if content[:2] == b"\x1f\x8b":
+        yield gzip.decompress(content)
+    if content[:2] == b"PK":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
+    if content[:1] == b"\x78":
+        yield zlib.decompressobj().decompress(content)
+
+
+def hits(folder: Path) -> list[tuple[str, str]]:
+    """Name every file under `folder` that holds a canary, with the canary's name."""
+    found = []
+    for path in (item for item in folder.rglob("*") if item.is_file()):
+        name = str(path).encode()
+        for part in (name.replace(str(folder).encode(), b""), *decoded(path)):
+            found += [(str(path.relative_to(folder)), canary) for canary, value in CANARIES.items() if value in part]
+    return found
+
+
+def test_no_identity_is_anywhere_in_the_home(site: Site) -> None:
+    assert list((site.home / "artifacts" / "dataset").iterdir())
+    assert hits(site.home) == []
+
+
+def test_the_search_would_find_them(site: Site, tmp_path: Path) -> None:
+    """The same search over the decrypted raw set finds every canary."""
+    store = Store.open(site.home, settings=None)
+    store.keys.path = next((site.folder / "keys").glob("*.key"))
+    raw = next(item for item in store.artifacts("dataset") if item.stage == "raw")
+    lines = "\n".join(
+        f"{record.text} {record.subject} {record.source.file} {record.source.id} {record.source.kept}"
+        for record in store.records(raw)
+    )
+    with gzip.open(tmp_path / "raw.gz", "wb") as file:
+        file.write(lines.encode())
+    assert {canary for _path, canary in hits(tmp_path)} == set(CANARIES)
+
+
+def test_no_identity_is_printed(site: Site) -> None:
+    """Neither results nor errors nor logs show a value; only what the user typed comes back."""
+    jobs = site.skerry("list", "jobs")["jobs"]
+    outputs = [site.run("jobs", "log", job["id"]).stdout for job in jobs]
+    outputs += [site.run(*verb).stdout for verb in (["list"], ["history"], ["show", "messages"], ["show", "triage"])]
+    printed = "\n".join(outputs).encode()
+    assert [name for name, value in CANARIES.items() if value in printed] == []

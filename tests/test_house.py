@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from appliance import errors
+from locks import lock
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("appliance", "labeling", "bundle")
@@ -21,7 +25,7 @@ GROUND = {"schema", "errors", "settings", "words", "store", "jobs", "log", "devi
 GROUND |= {"migrations"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
-ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep"}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "show"}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 
 HEAVY = {"torch", "transformers", "spacy", "presidio_analyzer", "sqlalchemy", "onnxruntime", "pyarrow", "sklearn"}
@@ -84,6 +88,11 @@ def room(dotted: str) -> str:
     return parts[1] if len(parts) > 1 and not parts[1].startswith("__") else ""
 
 
+def room_of(path: Path) -> str:
+    """Return the room of a source file: `data` for `appliance/data/split.py`, `store` for `appliance/store.py`."""
+    return room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
 def may_import(here: str, there: str) -> bool:
     """Tell whether the arrow from room `here` to room `there` of `appliance` points down."""
     if here == there or there in GROUND or not there:
@@ -104,7 +113,7 @@ def test_every_room_stands_in_the_picture() -> None:
 
 @pytest.mark.parametrize("path", sources("appliance", "labeling"), ids=name_of)
 def test_arrows_point_down(path: Path) -> None:
-    here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    here = room_of(path)
     for line, dotted in imports(tree(path)):
         package = dotted.split(".")[0]
         assert package != "bundle", f"{name_of(path)}:{line} imports `{dotted}`; `bundle` is read as data only"
@@ -258,10 +267,14 @@ def raised(module: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
 
 
-def caught(module: ast.Module) -> set[str]:
-    """Return the names of the exception classes that a module catches."""
-    handlers = [node.type for node in ast.walk(module) if isinstance(node, ast.ExceptHandler) and node.type]
-    return {node.id for handler in handlers for node in ast.walk(handler) if isinstance(node, ast.Name)}
+@cache
+def caught(here: str) -> set[str]:
+    """Return the names of the exception classes that a room catches, out of those a parser may raise within its room."""
+    paths = [path for path in sources("appliance", "labeling") if room_of(path) == here]
+    handlers = [node.type for path in paths for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler)]
+    names = {one.id for handler in handlers if handler for one in ast.walk(handler) if isinstance(one, ast.Name)}
+    own = {one.name for path in paths for one in ast.walk(tree(path)) if isinstance(one, ast.ClassDef)}
+    return names & ({"ValueError", "TypeError", "KeyError", "EOFError", "ModuleNotFoundError"} | own)
 
 
 @cache
@@ -279,9 +292,9 @@ def error_classes() -> set[str]:
 
 @pytest.mark.parametrize("path", sources("appliance", "labeling"), ids=name_of)
 def test_only_the_error_tree_is_raised_on_purpose(path: Path) -> None:
-    """A parser may raise ValueError and its like where its own module catches them and says what to do next."""
-    allowed = error_classes() | ({"SystemExit", "Exit"} if name_of(path) == "appliance/cli.py" else set())
-    allowed |= caught(tree(path)) & {"ValueError", "TypeError", "KeyError", "EOFError"}
+    """A parser may raise ValueError and its like where its own room catches them and says what to do next."""
+    allowed = error_classes() | caught(room_of(path))
+    allowed |= {"SystemExit", "Exit"} if name_of(path) == "appliance/cli.py" else set()
     for line, name in raised(tree(path)):
         assert name in allowed, f"{name_of(path)}:{line} raises `{name}`; raise a class of `appliance.errors`"
 
@@ -298,6 +311,21 @@ def test_every_lock_line_carries_hashes_and_no_address() -> None:
     assert "nvidia-" not in cpu and "\ntriton==" not in cpu and "onnxruntime-gpu" not in cpu
     assert "\nonnxruntime==" not in gpu
     assert cpu.split("\ntorch==")[1].split("\ntqdm==")[0] == gpu.split("\ntorch==")[1].split("\ntqdm==")[0]
+
+
+def test_the_locks_fit_the_project() -> None:
+    """Every dependency of a variant is pinned there, at a version that `pyproject.toml` admits."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for name, (extras, _options) in lock.VARIANTS.items():
+        pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "locks" / f"{name}.txt").read_text(), re.MULTILINE))
+        wanted = project["dependencies"] + [one for extra in extras for one in project["optional-dependencies"][extra]]
+        for one in map(Requirement, wanted):
+            assert one.name in pinned, f"{name}: {one}; run `make lock`"
+            assert one.specifier.contains(pinned[one.name]), f"{name}: {one}; run `make lock`"
+
+
+def test_the_lock_of_the_base_models_is_fresh() -> None:
+    assert (ROOT / "locks" / "bases.txt").read_text().split("\n", 1)[1] == lock.base_wheels(), "run `make lock`"
 
 
 def test_the_serving_lock_holds_no_training_library() -> None:

@@ -1,0 +1,119 @@
+"""Every message that a person reads is there in English and in Chinese."""
+
+from __future__ import annotations
+
+import ast
+import gettext
+import re
+import string
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from babel.messages.pofile import read_po
+
+from appliance import errors, words
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "appliance" / "locale" / "zh" / "LC_MESSAGES"
+SOURCES = [path for package in ("appliance", "labeling", "bundle") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def called(path: Path) -> str:
+    """Return a source file's name for messages."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    """Yield the `_(...)` calls of a source file."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_" and node.args:
+            yield node
+
+
+def places(message: str) -> set[str]:
+    """Return the `{names}` of a message."""
+    return {name for _text, name, _format, _conversion in string.Formatter().parse(message) if name is not None}
+
+
+@cache
+def messages() -> dict[str, bool]:
+    """Return every message of the source; True where values are filled in."""
+    found: dict[str, bool] = {}
+    for path in SOURCES:
+        for call in calls(path):
+            if isinstance(call.args[0], ast.Constant):
+                found[call.args[0].value] = found.get(call.args[0].value, False) or bool(call.keywords)
+    return found
+
+
+@cache
+def chinese() -> dict[str, str]:
+    """Return the Chinese catalogue, message by message."""
+    with (FOLDER / "skerry.po").open("rb") as file:
+        return {str(one.id): str(one.string) for one in read_po(file, locale="zh") if one.id}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=called)
+def test_messages_are_plain_strings_with_all_their_values(path: Path) -> None:
+    """A message can be extracted, and every `{place}` in it gets a value."""
+    for call in calls(path):
+        message = call.args[0]
+        where = f"{called(path)}:{call.lineno}"
+        assert isinstance(message, ast.Constant) and isinstance(message.value, str), f"{where}: no plain string"
+        given = {keyword.arg for keyword in call.keywords}
+        if None not in given and call.keywords:
+            assert places(message.value) == given, where
+        if not call.keywords:
+            assert not re.search(r"\{[a-z_]+\}", message.value), f"{where}: a place without a value"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=called)
+def test_errors_are_raised_with_translatable_messages(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+            name = ast.unparse(node.exc.func).split(".")[-1]
+            bare = isinstance(node.exc.args[0], ast.Constant | ast.JoinedStr)
+            assert name not in errors.__all__ or not bare, f"{called(path)}:{node.lineno}: `{name}` without `_(...)`"
+
+
+def test_every_message_has_a_chinese_translation() -> None:
+    missing = [message for message in messages() if not chinese().get(message)]
+    assert not missing, (
+        f"{len(missing)} of {len(messages())} messages are missing; run `make words` and translate: {missing}"
+    )
+
+
+def test_no_translation_outlives_its_message() -> None:
+    assert sorted(set(chinese()) - set(messages())) == []
+
+
+def test_places_agree_in_both_languages() -> None:
+    for message, filled in messages().items():
+        if filled:
+            assert places(message) == places(chinese()[message]), message
+        assert message.count("`") == chinese()[message].count("`"), message
+
+
+def test_chinese_is_chinese() -> None:
+    """A translation holds Han characters, unless it is nothing but code."""
+    for message, translated in chinese().items():
+        prose = re.sub(r"`[^`]*`|\{[^}]*\}", "", message)
+        assert re.search(r"[\u4e00-\u9fff]", translated) or not re.search(r"[A-Za-z]{4,}", prose), message
+
+
+def test_the_compiled_catalogue_is_fresh() -> None:
+    with (FOLDER / "skerry.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    assert {message: compiled.gettext(message) for message in messages()} == {
+        message: chinese()[message] for message in messages()
+    }
+
+
+def test_a_chinese_reader_is_answered_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = next(message for message, filled in messages().items() if not filled)
+    monkeypatch.setenv("SKERRY_LANG", "zh_CN.UTF-8")
+    assert words._(message) == chinese()[message] != message
+    monkeypatch.setenv("SKERRY_LANG", "en")
+    assert words._(message) == message

@@ -1,0 +1,41 @@
+"""The recognizers: one file each, its standard cited. A pattern recognizer is a plain function over one text; the two models read many."""
+
+from __future__ import annotations
+
+from appliance.privacy.recognizers import (
+    bank_card,
+    cn_phone,
+    cn_plate,
+    cn_resident_id,
+    cn_uscc,
+    dates_en,
+    email_address,
+    iban,
+    ip_address,
+    passport,
+    phone_number,
+    us_social_security,
+    web_address,
+)
+from appliance.privacy.recognizers.recognizer import Hit, Recognizer
+
+__all__ = ["PATTERNS", "Hit", "Recognizer"]
+
+PATTERNS: tuple[Recognizer, ...] = tuple(
+    module.RECOGNIZER
+    for module in (
+        cn_resident_id,
+        bank_card,
+        cn_phone,
+        phone_number,
+        cn_uscc,
+        iban,
+        us_social_security,
+        passport,
+        cn_plate,
+        email_address,
+        web_address,
+        ip_address,
+        dates_en,
+    )
+)

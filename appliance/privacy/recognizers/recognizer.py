@@ -1,0 +1,95 @@
+"""What a recognizer is: a rule's name, a cheap trigger, and a function from plain text to hits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+__all__ = [
+    "END",
+    "START",
+    "Hit",
+    "Recognizer",
+    "beside",
+    "compact",
+    "follows",
+    "group_ends",
+    "overlapping",
+    "regular",
+    "slips",
+]
+
+# `\b` sees no edge between a digit and a Chinese character, so edges are spelled out.
+START = r"(?<![0-9A-Za-z])"
+END = r"(?![0-9A-Za-z])"
+
+_SEPARATORS = re.compile(r"[\s.\-_/·•()]+")
+# Numbers with these labels are no personal numbers, whatever their shape.
+_OTHER = re.compile(
+    r"(?:订单|运单|单号|流水|交易|发票|税票|快递|物流|批号|批次|条码|货号|型号|版本|端口|序号|序列|金额|余额|价格|合计|编码|期刊|专利"
+    r"|\b(?:order|invoice|tracking|shipment|transaction|version|firmware|build|batch|lot|sku|item|part|model|amount|total|price|isbn|issn|doi|pmid|v))"
+    r"(?:[\s:：#=\"'(（]|号码?|编号|代码|no\.?|number|num|id|code|is|was|为|是)*$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One find in a plain text: [start, end), a kind of `kinds.KINDS`, a score in [0, 1]."""
+
+    start: int
+    end: int
+    kind: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognizer:
+    """One recognizer. It runs on a text with at least `min_digits` digits in which `trigger` (if any) is found.
+
+    `strong` kinds are searched a second time in the scrubbed text: a find there holds the record back.
+    """
+
+    rule: str
+    find: Callable[[str], Iterable[Hit]]
+    min_digits: int = 0
+    trigger: re.Pattern[str] | None = None
+    strong: bool = False
+
+
+def beside(text: str, start: int, end: int, words: re.Pattern[str], before: int = 40, after: int = 0) -> bool:
+    """Tell whether one of `words` stands within `before` characters ahead of the span, or `after` characters behind it."""
+    return bool(words.search(text, max(0, start - before), start) or (after and words.search(text, end, end + after)))
+
+
+def follows(text: str, start: int, label: re.Pattern[str], reach: int = 40) -> bool:
+    """Tell whether `label` (a pattern that ends with `$`) stands directly ahead of `start`."""
+    return bool(label.search(text[max(0, start - reach) : start]))
+
+
+def slips(text: str, start: int) -> bool:
+    """Tell whether the number at `start` is labelled as an order, an invoice, a version or the like."""
+    return follows(text, start, _OTHER)
+
+
+def compact(text: str) -> str:
+    """Return `text` in capitals without the separators that people put into numbers."""
+    return _SEPARATORS.sub("", text).upper()
+
+
+def overlapping(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of group 1 of a look-ahead `pattern`: every start is tried, so that a digit ahead of a number hides nothing."""
+    for match in pattern.finditer(text):
+        yield match.span(1)
+
+
+def group_ends(text: str, start: int, end: int) -> list[int]:
+    """Return where a number at [start, end) may end, longest first: behind every group of its digits."""
+    return [start + match.end() for match in re.finditer(r"[0-9A-Za-z]+", text[start:end])][::-1]
+
+
+def regular(number: str) -> bool:
+    """Tell whether the groups of a written number look like one number: equal groups (the last may differ), or none under 3 digits."""
+    sizes = [len(group) for group in re.findall(r"[0-9A-Za-z]+", number)]
+    return len(set(sizes[:-1])) <= 1 or min(sizes) >= 3

@@ -1,0 +1,320 @@
+"""Scrub a file alone, without a home: CSV, TSV, JSON lines or plain text in, the same format and encoding out.
+
+Every column is scrubbed, cell by cell, unless it is named to be kept: what a column holds is not known from its name. A cell outside the text
+columns is read with its header ahead of it (`phone: 5551234`), which tells the recognizers what it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+from appliance.errors import InputError, SettingsError
+from appliance.jobs import progress
+from appliance.privacy.detect import Language, Scrubber
+from appliance.privacy.operators import Placeholders
+from appliance.privacy.report import Tally, write_report
+from appliance.privacy.scrub import Cell, scrub_cells
+from appliance.settings import ScrubSettings
+from appliance.words import _
+
+__all__ = ["scrub_file"]
+
+_PARAGRAPH = 2_000  # characters after which a blank line ends a piece of plain text
+_LONGEST = 100_000  # characters after which any line end does
+_MARK = "<HELD_BACK>"
+
+
+def scrub_file(
+    path: Path,
+    out: Path,
+    settings: ScrubSettings,
+    text_columns: Sequence[str] = (),
+    keep_columns: Sequence[str] = (),
+    language: Language = "auto",
+    report: Path | None = None,
+    spacy_folder: Path | None = None,
+) -> dict[str, Any]:
+    """Write the scrubbed copy of `path` to `out` and return `{out, rows, held_back, findings, docs_per_s}`.
+
+    `out` appears only when all went well. Rows that fail are left out and counted (plain text: `<HELD_BACK>` stands in their place).
+    Raises `SettingsError` for a column that is not there and for `out` = `path`, `InputError` for a file that cannot be read.
+    """
+    work = _WORK.get(path.suffix.lower())
+    if work is None:
+        known = " ".join(sorted(_WORK))
+        raise InputError(
+            _(
+                "cannot scrub `{file}` alone: known endings are {known}; bring other formats in with `skerry ingest`",
+                file=path,
+                known=known,
+            )
+        )
+    if out.exists() and path.exists() and out.samefile(path):
+        raise SettingsError(_("`--out` names the file that is read; name another"))
+    scrubber = Scrubber.from_settings(language, settings, spacy_folder)
+    tally, start = Tally(), time.monotonic()
+    task = _Task(
+        path, _encoding(path), scrubber, settings.batch_rows, frozenset(text_columns), frozenset(keep_columns), tally
+    )
+    with _whole(out, task.encoding) as target:
+        work(task, target)
+    rate = round((tally.rows + tally.held_back.total()) / max(time.monotonic() - start, 1e-9), 1)
+    about = tally.as_dict() | {"docs_per_s": rate}
+    if report:
+        write_report(report, about)
+    return {"out": str(out), **{key: about[key] for key in ("rows", "held_back", "findings", "docs_per_s")}}
+
+
+@dataclass(frozen=True)
+class _Task:
+    path: Path
+    encoding: str
+    scrubber: Scrubber
+    batch: int
+    text_columns: frozenset[str]
+    keep_columns: frozenset[str]
+    tally: Tally
+
+    def is_text(self, column: str) -> bool:
+        return column in self.text_columns or (not self.text_columns and column.lower() == "text")
+
+    def check(self, columns: Iterable[str]) -> None:
+        missing = sorted((self.text_columns | self.keep_columns) - set(columns))
+        if missing:
+            raise SettingsError(
+                _(
+                    "`{file}` has no column `{column}`; it has: {columns}",
+                    file=self.path,
+                    column=missing[0],
+                    columns=", ".join(f"`{name}`" for name in columns),
+                )
+            )
+
+
+def _encoding(path: Path) -> str:
+    """Return the file's encoding: by its byte-order mark, else UTF-8 or GB18030, whichever decodes all of it."""
+    try:
+        with path.open("rb") as source:
+            head = source.read(4)
+        if head.startswith(codecs.BOM_UTF8):
+            return "utf-8-sig"
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        for encoding in ("utf-8", "gb18030"):
+            if _decodes(path, encoding):
+                return encoding
+    except OSError as error:
+        raise InputError(_("cannot read `{file}`: {error}", file=path, error=error.strerror)) from error
+    raise InputError(_("`{file}` is no text in UTF-8, UTF-16 or GB18030; save it as UTF-8", file=path))
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as source:
+        try:
+            for chunk in iter(lambda: source.read(1 << 20), b""):
+                if "\0" in decoder.decode(chunk):
+                    return False
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+@contextmanager
+def _whole(out: Path, encoding: str) -> Iterator[IO[str]]:
+    """Open a file beside `out` that only its owner reads, and put it in the place of `out` when the block ends well."""
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise SettingsError(_("cannot write `{file}`: {error}", file=out, error=error.strerror)) from error
+    try:
+        with open(descriptor, "w", encoding=encoding, newline="") as target:  # noqa: PTH123  the descriptor carries the mode
+            yield target
+            target.flush()
+            os.fsync(target.fileno())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _scrub_rows(
+    task: _Task, rows: Iterable[_Row], placeholders: Placeholders | None = None
+) -> Iterator[tuple[_Row, list[str] | None]]:
+    """Yield each row with its scrubbed cells, or None when it is held back."""
+    waiting = iter(rows)
+    while batch := list(islice(waiting, task.batch)):
+        progress("scrub", task.tally.rows + task.tally.held_back.total())
+        cells = scrub_cells([row.cells for row in batch], task.scrubber, placeholders)
+        for row, (texts, outcome) in zip(batch, cells, strict=True):
+            if isinstance(outcome, str):
+                task.tally.held_back[outcome] += 1
+            else:
+                task.tally.add(outcome)
+            yield row, None if isinstance(outcome, str) else texts
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What is scrubbed of a row (`cells`), and how the row is put together again from the scrubbed texts."""
+
+    cells: list[Cell]
+    rebuild: Callable[[list[str]], Any]
+
+
+# -- CSV and TSV -----------------------------------------------------------------------------------------------------
+
+
+def _table(task: _Task, target: IO[str]) -> None:
+    csv.field_size_limit(sys.maxsize)
+    with task.path.open(encoding=task.encoding, newline="") as source:
+        delimiter = _delimiter(task.path, source)
+        lines = csv.reader(source, delimiter=delimiter, strict=True)
+        writer = csv.writer(target, delimiter=delimiter)
+        try:
+            first = next(lines, [])
+            header = [] if _is_data(first, task.scrubber) else first
+            task.check(header)
+            if header:
+                writer.writerow(header)
+            rows = chain([] if header else [first], lines)
+            for _row, cells in _scrub_rows(task, (_table_row(task, header, row) for row in rows if row)):
+                if cells is not None:
+                    writer.writerow(_row.rebuild(cells))
+        except csv.Error as error:
+            raise InputError(
+                _("cannot read `{file}` line {line}: {error}", file=task.path, line=lines.line_num, error=error)
+            ) from error
+
+
+def _delimiter(path: Path, source: IO[str]) -> str:
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    line = source.readline()
+    source.seek(0)
+    return max(",;\t", key=line.count)
+
+
+def _is_data(first: list[str], scrubber: Scrubber) -> bool:
+    """Tell whether the first row is no header: one of its cells is a number, or holds what only data hold."""
+    return any(cell.strip().replace(".", "", 1).isdigit() or scrubber.leftovers(cell) for cell in first)
+
+
+def _table_row(task: _Task, header: list[str], row: list[str]) -> _Row:
+    names = header + [""] * (len(row) - len(header))
+    scrubbed = [index for index, name in enumerate(names[: len(row)]) if name not in task.keep_columns or not name]
+    cells = [("" if task.is_text(names[index]) else names[index], row[index]) for index in scrubbed]
+
+    def rebuild(texts: list[str]) -> list[str]:
+        new = dict(zip(scrubbed, texts, strict=True))
+        return [new.get(index, cell) for index, cell in enumerate(row)]
+
+    return _Row(cells, rebuild)
+
+
+# -- JSON lines ------------------------------------------------------------------------------------------------------
+
+
+def _json_lines(task: _Task, target: IO[str]) -> None:
+    with task.path.open(encoding=task.encoding, newline="\n") as source:
+        for _row, texts in _scrub_rows(task, _objects(task, source)):
+            if texts is not None:
+                target.write(json.dumps(_row.rebuild(texts), ensure_ascii=False) + "\n")
+
+
+def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
+    named = task.text_columns | task.keep_columns
+    for number, line in enumerate(source, 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
+            raise InputError(
+                _("cannot read `{file}` line {line}: {error}", file=task.path, line=number, error=reason)
+            ) from error
+        if named and number == 1 and isinstance(value, dict):
+            task.check(value)
+        leaves: list[_Leaf] = []
+        whole = {"": value}
+        _collect(task, whole, "", "", leaves)
+        yield _Row([leaf.cell for leaf in leaves], _rebuilder(whole, leaves))
+
+
+@dataclass(frozen=True)
+class _Leaf:
+    """A string or number somewhere in a JSON value: its place, and the cell it is read as."""
+
+    parent: Any
+    key: Any
+    cell: Cell
+
+
+def _collect(task: _Task, parent: Any, key: Any, name: str, leaves: list[_Leaf]) -> None:
+    value = parent[key]
+    if isinstance(value, dict):
+        for inner in value:
+            if not name and inner in task.keep_columns:
+                continue
+            _collect(task, value, inner, str(inner), leaves)
+    elif isinstance(value, list):
+        for index in range(len(value)):
+            _collect(task, value, index, name, leaves)
+    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
+        leaves.append(_Leaf(parent, key, ("" if task.is_text(name) else name, str(value))))
+
+
+def _rebuilder(whole: dict[str, Any], leaves: list[_Leaf]) -> Callable[[list[str]], Any]:
+    def rebuild(texts: list[str]) -> Any:
+        for leaf, text in zip(leaves, texts, strict=True):
+            if text != leaf.cell[1]:  # an untouched number stays a number
+                leaf.parent[leaf.key] = text
+        return whole[""]
+
+    return rebuild
+
+
+# -- plain text ------------------------------------------------------------------------------------------------------
+
+
+def _plain_text(task: _Task, target: IO[str]) -> None:
+    """One file is one record: a value has one placeholder throughout."""
+    placeholders = Placeholders()
+    with task.path.open(encoding=task.encoding, newline="") as source:
+        rows = (_Row([("", piece)], lambda texts: texts[0]) for piece in _pieces(source))
+        for _row, texts in _scrub_rows(task, rows, placeholders):
+            target.write(f"{_MARK}\n" if texts is None else texts[0])
+
+
+def _pieces(source: IO[str]) -> Iterator[str]:
+    lines: list[str] = []
+    size = 0
+    while line := source.readline(_LONGEST):
+        lines.append(line)
+        size += len(line)
+        if (size >= _PARAGRAPH and not line.strip()) or size >= _LONGEST:
+            yield "".join(lines)
+            lines, size = [], 0
+    yield "".join(lines)
+
+
+_WORK: dict[str, Callable[[_Task, IO[str]], None]] = {
+    ".csv": _table,
+    ".tsv": _table,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".txt": _plain_text,
+}

@@ -81,7 +81,17 @@ class IngestSettings(Section):
         100, ge=2, description="largest unpacked size over packed size of a zipped format (XLSX, DOCX)"
     )
     max_unpacked_bytes: int = Field(1024**3, ge=1024, description="largest unpacked size of a zipped format")
-    max_rejected_rows: int = Field(1_000_000, ge=1, description="rejected rows listed one by one before ingest stops")
+    max_rejected_rows: int = Field(100_000, ge=1, description="rejected rows listed one by one before ingest stops")
+    max_labels: int = Field(
+        2_000, ge=2, description="different labels before ingest stops: the column is hardly a label then"
+    )
+    max_image_pixels: int = Field(100_000_000, ge=10_000, description="largest scan, all its frames together")
+    parser_memory_bytes: int = Field(
+        4 * 1024**3,
+        ge=256 * 1024**2,
+        description="address space of the process that parses workbooks, Parquet and documents",
+    )
+    parser_cpu_s: int = Field(3600, ge=1, description="CPU time that parsing one file may take")
 
 
 class ScrubSettings(Section):
@@ -162,9 +172,12 @@ class ExportSettings(Section):
         1e-3, gt=0, description="largest logit difference of an fp32 export on real rows"
     )
     min_agreement: float = Field(
-        0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
+        0.95, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
     )
-    parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
+    parity_rows: int = Field(512, ge=8, description="real rows used for the parity check")
+    reduce_range: Literal["auto", "on", "off"] = Field(
+        "auto", description="7-bit weights for CPUs without VNNI; auto = what this machine needs"
+    )
 
 
 class EvaluateSettings(Section):

@@ -1,0 +1,115 @@
+"""The step `export`: a trained model becomes a portable one, and only when it answers like its source."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from appliance import engine
+from appliance.engine.on_torch import load_network
+from appliance.engine.plan import read_plan, write_plan
+from appliance.errors import NotFoundError
+from appliance.export.parity import Parity, check_agreement, check_exact, parity, sample_texts
+from appliance.export.to_int8 import needs_reduced_range, to_int8
+from appliance.export.to_onnx import to_onnx
+from appliance.schema import Dataset, Model
+from appliance.settings import ExportSettings
+from appliance.store import Store
+from appliance.words import _
+
+_EXACT_ROWS = 64  # an fp32 export differs by rounding alone: a few rows show it
+_CARDS = ("card.json", "card.md")
+
+
+def export(store: Store, model: Model, settings: ExportSettings, dataset: Dataset | None = None) -> Model:
+    """Export `model`, or the torch model it comes from, as `settings.format`; return the child of the same name.
+
+    Parity is checked on rows of `dataset`, by default the data set that the model was trained on: validation rows,
+    then training rows. Raises `PolicyError` when the export answers otherwise than its source, `NotFoundError` when
+    there is no data set or no torch model left, `MissingPartError` without the extra `export`.
+    """
+    source = _source(store, model)
+    texts = _texts(store, dataset or _trained_on(store, source), settings.parity_rows)
+    meta = {key: source.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in source.meta}
+    with store.draft("model", source.name, parents=(source.id,), meta=meta) as draft:
+        draft.verb = "export"
+        found = export_folder(source.folder, draft.folder, settings, texts)
+        (draft.folder / "parity.json").write_text(json.dumps(found.as_dict(), indent=1) + "\n")
+        for card in _CARDS:
+            if (source.folder / card).exists():
+                shutil.copyfile(source.folder / card, draft.folder / card)
+        draft.beside.update({"parity.json", *_CARDS})
+        draft.meta |= {"format": settings.format, "parity": found.as_dict(), "size_bytes": size_bytes(draft.folder)}
+    exported: Model = draft.artifact
+    return exported
+
+
+def export_folder(source: Path, target: Path, settings: ExportSettings, texts: list[str]) -> Parity:
+    """Export the torch model folder `source` into the folder `target` and hold the result against it on `texts`.
+
+    `target` ends with `model.json`, `tokenizer.json` and `model.onnx`, nothing else. Raises `PolicyError` as `export`.
+    """
+    plan = replace(read_plan(source), format="onnx")
+    write_plan(target, plan)
+    shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
+    to_onnx(load_network(source, len(plan.labels)), target / "model.onnx", settings.opset)
+    reference = engine.load(source)
+    exact = parity(reference, engine.load(target), texts[:_EXACT_ROWS])
+    check_exact(exact, settings.max_logit_difference)
+    if settings.format == "onnx":
+        return exact
+    plan = replace(plan, format="onnx-int8", reduce_range=_reduce_range(settings))
+    (target / "model.onnx").rename(target / "exact.onnx")
+    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range)
+    (target / "exact.onnx").unlink()
+    write_plan(target, plan)
+    found = parity(reference, engine.load(target), texts)
+    check_agreement(found, settings.min_agreement)
+    return found
+
+
+def size_bytes(folder: Path) -> int:
+    """Return the bytes of all that a server loads of a model folder: plan, tokenizer, weights."""
+    loaded = ("model.json", "tokenizer.json", "model.onnx", "config.json", "model.safetensors")
+    return sum((folder / name).stat().st_size for name in loaded if (folder / name).exists())
+
+
+def _reduce_range(settings: ExportSettings) -> bool:
+    return needs_reduced_range() if settings.reduce_range == "auto" else settings.reduce_range == "on"
+
+
+def _source(store: Store, model: Model) -> Model:
+    """Walk up from an exported model to the torch model it came from."""
+    known: dict[str, Model] = {item.id: item for item in store.artifacts("model")}
+    waiting: list[Any] = [model.id]
+    while waiting:
+        found = known.get(waiting.pop())
+        if found and found.format == "torch":
+            return found
+        waiting += found.parents if found else ()
+    raise NotFoundError(
+        _("`{model}` is no trained model and comes from none that is still there; train again", model=model.reference)
+    )
+
+
+def _trained_on(store: Store, model: Model) -> Dataset:
+    for dataset in store.artifacts("dataset"):
+        if dataset.id in model.parents:
+            found: Dataset = dataset
+            return found
+    raise NotFoundError(
+        _("the data set of `{model}` is gone; name one whose rows the export can be checked on", model=model.reference)
+    )
+
+
+def _texts(store: Store, dataset: Dataset, rows: int) -> list[str]:
+    texts: list[str] = []
+    for split in ("validation", "train"):
+        texts += sample_texts(store.records(dataset, split), rows - len(texts))
+    texts = texts or sample_texts(store.records(dataset), rows)
+    if not texts:
+        raise NotFoundError(_("`{dataset}` has no rows to check the export on", dataset=dataset.reference))
+    return texts

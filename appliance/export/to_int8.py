@@ -1,0 +1,51 @@
+"""Dynamic int8: weights as 8-bit integers a channel each, activations quantised while the model runs."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from appliance.export.to_onnx import write_plainly
+
+_TYPES = [
+    "MatMul",
+    "Gather",
+]  # the embedding (Gather) is half of a small model; the head (Gemm) is tiny and stays exact
+
+
+def to_int8(source: Path, target: Path, reduce_range: bool) -> None:
+    """Quantise the fp32 ONNX file `source` into `target`: symmetric int8 weights, per channel, activations uint8 at run time.
+
+    `reduce_range` keeps the weights to 7 bits, which CPUs without VNNI need: there two 8-bit products can overflow
+    16 bits (onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The quantiser's own files lie in
+    the folder of `target`, nowhere else.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    model = onnx.load(source)
+    # The quantiser advises a preparation that `to_onnx` makes needless; this is its own sign for "prepared".
+    onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
+    prepared = target.with_name(f"{target.stem}-prepared.onnx")
+    onnx.save(model, prepared)
+    del model
+    quantize_dynamic(
+        prepared,
+        target,
+        op_types_to_quantize=_TYPES,
+        per_channel=True,
+        reduce_range=reduce_range,
+        weight_type=QuantType.QInt8,
+    )
+    prepared.unlink()
+    quantised = onnx.load(target)
+    quantised.producer_name, quantised.producer_version = "skerry", ""
+    write_plainly(quantised, target)
+
+
+def needs_reduced_range(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether int8 products can overflow on this machine: x86 whose flags name no VNNI (`avx512_vnni`, `avx_vnni`)."""
+    if machine not in ("x86_64", "AMD64"):
+        return False
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return not {"avx512_vnni", "avx_vnni"} & set(flags)

@@ -7,6 +7,7 @@ from typing import Any
 from appliance.schema import Artifact
 from appliance.store import Store
 from appliance.upkeep import find_any
+from appliance.words import language
 
 __all__ = ["bases", "describe", "events", "inventory", "keys", "kinds"]
 
@@ -30,7 +31,7 @@ def _dataset(item: Artifact) -> dict[str, Any]:
         "stage": meta["stage"],
         "rows": meta["rows"],
         "languages": meta.get("languages"),
-        "created": item.created,
+        "created": item.created[:19],
     }
 
 
@@ -41,7 +42,7 @@ def _model(item: Artifact) -> dict[str, Any]:
         "format": meta["format"],
         "base": meta.get("base"),
         "method": meta.get("method"),
-        "created": item.created,
+        "created": item.created[:19],
     }
 
 
@@ -54,7 +55,7 @@ def _releases(store: Store) -> list[dict[str, Any]]:
             "stage": item.stage,
             "version": item.version[:12],
             "previous": len(item.previous),
-            "changed": item.changed,
+            "changed": item.changed[:19],
         }
         for item in releases(store.home, store.project)
     ]
@@ -62,7 +63,7 @@ def _releases(store: Store) -> list[dict[str, Any]]:
 
 def _job(row: dict[str, Any]) -> dict[str, Any]:
     shown = ("id", "verb", "state", "attempt", "created", "ended", "progress", "error")
-    return {key: row[key] for key in shown}
+    return {key: row[key][:19] if key in ("created", "ended") and row[key] else row[key] for key in shown}
 
 
 def bases() -> list[dict[str, Any]]:
@@ -85,10 +86,21 @@ def keys(store: Store) -> list[dict[str, Any]]:
 
 
 def kinds() -> list[dict[str, Any]]:
-    """Return the kinds of personal data that the scrub knows."""
-    from appliance.privacy.kinds import listing
+    """Return the kinds of personal data that the scrub knows, described in the reader's language."""
+    from appliance.privacy.kinds import KINDS
 
-    return listing()
+    return [
+        {
+            "kind": kind.name,
+            "description": kind.zh if language() == "zh" else kind.en,
+            "presidio": kind.presidio,
+            "source": kind.source,
+            "validation": kind.validation,
+            "languages": kind.languages,
+            "on": kind.on,
+        }
+        for kind in KINDS
+    ]
 
 
 def events(store: Store, name: str | None) -> list[dict[str, Any]]:
@@ -113,7 +125,7 @@ def describe(store: Store, reference: str) -> dict[str, Any]:
     return {
         item.kind: item.reference,
         "id": item.id,
-        "created": item.created,
+        "created": item.created[:19],
         "path": str(item.folder),
         **item.meta,
         "parents": [known.get(parent, parent[:12]) for parent in item.parents],

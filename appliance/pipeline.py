@@ -7,7 +7,7 @@ Each function is the entry point of one durable job: it takes the store and JSON
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from appliance.jobs import step
 from appliance.schema import Dataset, Model
@@ -60,6 +60,22 @@ def scrub(store: Store, dataset: str, report: str | None = None, overrides: Over
         store, store.dataset(dataset), _settings(store, overrides).scrub, report=Path(report) if report else None
     )
     return _about(scrubbed, "rows", "held_back", "findings", "docs_per_s")
+
+
+def scrub_file(
+    file: Path,
+    out: Path,
+    text_columns: list[str] | None = None,
+    keep_columns: list[str] | None = None,
+    language: Literal["en", "zh", "auto"] = "auto",
+    report: Path | None = None,
+    overrides: Overrides = None,
+) -> dict[str, Any]:
+    """Personal data out of one file; needs no home."""
+    from appliance.privacy.scrub_file import scrub_file as take_out
+
+    settings = load(**(overrides or {})).scrub
+    return take_out(file, out, settings, text_columns or (), keep_columns or (), language, report)
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from appliance.words import _
 __all__ = ["Progress", "say", "show"]
 
 _CELL = 60
+_PIPE_COLUMNS = 400
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -24,25 +25,91 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     from rich.table import Table
 
     # A pipe gets whole lines; only a terminal has a width to keep to.
-    console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    labels = _labels()
     for key, value in result.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
-            table = Table(*(str(column) for column in value[0]), box=None, pad_edge=False, header_style="bold")
+            table = Table(
+                *(labels.get(column, str(column)) for column in value[0]), box=None, pad_edge=False, header_style="bold"
+            )
             for row in value:
                 table.add_row(*(_cell(cell) for cell in row.values()))
-            console.print(f"{key}:")
+            console.print(f"{labels.get(key, key)}:")
             console.print(table)
-        elif isinstance(value, Mapping):
-            console.print(f"{key}: " + (", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"))
-        elif isinstance(value, list):
-            console.print(f"{key}: " + (", ".join(map(_cell, value)) or "-"))
         else:
-            console.print(f"{key}: {_cell(value)}")
+            console.print(f"{labels.get(key, key)}: {_cell(value)}", soft_wrap=True)
 
 
 def say(message: str) -> None:
     """Print one line for the person on stderr."""
     print(message, file=sys.stderr, flush=True)
+
+
+def _labels() -> dict[str, str]:
+    """The keys of the results in the reader's language; in JSON they stay as they are."""
+    return {
+        "artifacts": _("artifacts"),
+        "base": _("base"),
+        "bases": _("bases"),
+        "bytes": _("bytes"),
+        "changed": _("changed"),
+        "checks": _("checks"),
+        "children": _("children"),
+        "created": _("created"),
+        "dataset": _("dataset"),
+        "datasets": _("datasets"),
+        "default": _("default"),
+        "description": _("description"),
+        "details": _("details"),
+        "duplicates": _("duplicates"),
+        "ended": _("ended"),
+        "error": _("error"),
+        "events": _("events"),
+        "files": _("files"),
+        "findings": _("findings"),
+        "format": _("format"),
+        "found": _("found"),
+        "free_bytes": _("free_bytes"),
+        "held_back": _("held_back"),
+        "home": _("home"),
+        "installed": _("installed"),
+        "job": _("job"),
+        "jobs": _("jobs"),
+        "kind": _("kind"),
+        "kinds": _("kinds"),
+        "labels": _("labels"),
+        "languages": _("languages"),
+        "licence": _("licence"),
+        "method": _("method"),
+        "metrics": _("metrics"),
+        "model": _("model"),
+        "models": _("models"),
+        "name": _("name"),
+        "needed": _("needed"),
+        "next": _("next"),
+        "parents": _("parents"),
+        "path": _("path"),
+        "previous": _("previous"),
+        "progress": _("progress"),
+        "read": _("read"),
+        "rejected": _("rejected"),
+        "release": _("release"),
+        "releases": _("releases"),
+        "rows": _("rows"),
+        "seconds": _("seconds"),
+        "settings": _("settings"),
+        "source": _("source"),
+        "splits": _("splits"),
+        "stage": _("stage"),
+        "state": _("state"),
+        "time": _("time"),
+        "unit": _("unit"),
+        "used_bytes": _("used_bytes"),
+        "uses": _("uses"),
+        "value": _("value"),
+        "verb": _("verb"),
+        "version": _("version"),
+    }
 
 
 def _cell(value: Any) -> str:
@@ -52,7 +119,13 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, Mapping | list):
+    if isinstance(value, Mapping) and "step" in value and "done" in value:
+        return f"{value['step']} {value['done']:,}" + (f"/{value['total']:,}" if value.get("total") else "")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items()) or "-"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value) or "-"
+    if isinstance(value, list):
         text = json.dumps(value, ensure_ascii=False)
         return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
     return "-" if value is None else str(value)

@@ -43,6 +43,7 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._derived: dict[str, bytes] = {}  # one derivation a purpose: a million rows ask for the same three
 
     @classmethod
     def create(cls, path: Path) -> Keys:
@@ -84,7 +85,11 @@ class Keys:
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        return HKDF(SHA256(), 32, salt=None, info=f"skerry {purpose}".encode()).derive(self._master)
+        if purpose not in self._derived:
+            self._derived[purpose] = HKDF(SHA256(), 32, salt=None, info=f"skerry {purpose}".encode()).derive(
+                self._master
+            )
+        return self._derived[purpose]
 
     def hmac(self, purpose: str, value: str) -> str:
         """Return HMAC-SHA-256 (RFC 2104) of `value` under the purpose's key, 64 hex digits."""

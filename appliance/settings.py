@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -313,7 +313,7 @@ def describe(settings: Settings, home: Path) -> list[dict[str, str]]:
         if f"SKERRY_{section}__{name}".upper() in os.environ:
             source = "environment"
         unit = next((unit for unit in ("ms", "s", "bytes", "rows") if name.endswith(f"_{unit}")), "")
-        choices = "|".join(map(str, get_args(field.annotation))) if not unit and get_args(field.annotation) else ""
+        choices = "|".join(map(str, get_args(field.annotation))) if get_origin(field.annotation) is Literal else ""
         rows.append(
             {
                 "key": key,

@@ -22,7 +22,6 @@ __all__ = ["read"]
 
 # None can be a byte inside a UTF-8 character or a GB18030 one (whose later bytes are 0x30-0x39 or 0x40 and up).
 _DELIMITERS = (",", "\t", ";")
-_GIVE_BACK_BYTES = 64 * 1024**2
 
 
 def read(path: Path, name: str, options: IngestOptions, settings: IngestSettings) -> Iterator[Row | Fault]:
@@ -35,7 +34,7 @@ def read(path: Path, name: str, options: IngestOptions, settings: IngestSettings
     """
     csv.field_size_limit(settings.max_field_bytes)
     with Lines(path, name, settings, options.encoding) as lines:
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(lines, options.header_row)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(lines, name, options.header_row)
         columns = _header(lines, delimiter, name, options.header_row)
         require_columns(name, options, columns)
         text_at, width = columns.index(options.text_column), len(columns)
@@ -76,13 +75,27 @@ def _fault(line: str, fields: int, width: int, given_back: bool) -> str:
     return reason + _("; the row spans {lines} lines: is a quote not closed?", lines=spans) if spans > 1 else reason
 
 
-def _delimiter(lines: Lines, header_row: int) -> str:
-    start = lines.byte
-    head = [line for _byte, line in islice(lines, header_row) if line is not None]
-    if len(head) == header_row:  # else the header is over the limit, and `_header` says so
-        lines.back(start, b"".join(head))
-    last = head[-1].decode(lines.encoding, "replace") if head else ""
+def _delimiter(lines: Lines, name: str, header_row: int) -> str:
+    start, head = lines.byte, b""
+    for byte, line in islice(lines, header_row):
+        if line is None:
+            raise InputError(
+                _(
+                    "cannot read the header of `{file}` (byte {byte}): {reason}",
+                    file=name,
+                    byte=byte,
+                    reason=_too_long(lines),
+                )
+            )
+        head, last = head + line, line.decode(lines.encoding, "replace")
+    if not head:
+        return ","
+    lines.back(start, head)
     return max(_DELIMITERS, key=last.count)
+
+
+def _too_long(lines: Lines) -> str:
+    return _("row longer than `ingest.max_row_bytes` ({limit})", limit=lines.limit)
 
 
 def _header(lines: Lines, delimiter: str, name: str, header_row: int) -> list[str]:
@@ -114,7 +127,7 @@ def _records(lines: Lines, delimiter: str, width: int) -> Iterator[tuple[int, by
     closing = re.compile(b"%b(?:%b%b)*+\\Z" % (quoted, mark, field)).match
     for byte, line in lines:
         if line is None:
-            yield byte, _("row longer than `ingest.max_row_bytes` ({limit})", limit=lines.limit)
+            yield byte, _too_long(lines)
         elif b'"' not in line or whole(line):
             yield byte, line
         else:
@@ -141,14 +154,14 @@ def _give_back(
 ) -> bool:
     """Put the lines after a record's first back, when they look like rows of the table rather than the rest of a long text.
 
-    What is put back is bounded by four times what was read, so that no file can make the reading quadratic.
+    What is put back is bounded by about twice what was read, so that no file can make the reading quadratic.
     """
     first = record.find(b"\n") + 1
     after = record[first:].rstrip(b"\r\n").split(b"\n")
     rows = sum(line.count(delimiter.encode()) + 1 == width for line in after)
     if not first or first == len(record) or rows * 10 < len(after) * 9:
         return False
-    if lines.given_back > 4 * lines.byte + _GIVE_BACK_BYTES:
+    if lines.given_back > 2 * (lines.byte + lines.limit):
         return False
     lines.back(byte + lines.width(record[:first]), record[first:], too_long_at)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def read(path: Path, name: str, _options: IngestOptions, settings: IngestSetting
         ParseError,
         DefusedXmlException,
         zipfile.BadZipFile,
+        zlib.error,
         EOFError,
         OSError,
         NotImplementedError,

@@ -28,7 +28,11 @@ def read(path: Path, _name: str, _options: IngestOptions, settings: IngestSettin
         message = email.message_from_binary_file(file, policy=policy.default)
     assert isinstance(message, EmailMessage)
     headers = {name: str(message.get(name, "")) for name in ("subject", "from", "to", "date")}
-    text = "\n\n".join(piece for piece in (headers["subject"], _body(message)) if piece)
+    try:
+        text = "\n\n".join(piece for piece in (headers["subject"], _body(message)) if piece)
+    except UnicodeDecodeError:
+        yield Fault(1, None, _("the body is in no known encoding"))
+        return
     yield Row(1, None, text, {"text": text, "folder": path.parent.name, **headers})
 
 

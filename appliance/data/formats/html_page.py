@@ -24,6 +24,7 @@ _BLOCKS = frozenset(
         "h1 h2 h3 h4 h5 h6 header hr legend li main menu nav ol option p pre section summary table tr ul",
     )
 )
+_SPACE = re.compile(r"[ \t\r\n\f]+")  # ASCII whitespace of the standard: a no-break space stays
 # HTML Living Standard, "prescan a byte stream to determine its encoding": the first 1024 bytes.
 _CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_:.-]+)""", re.IGNORECASE)
 
@@ -36,7 +37,14 @@ def read(path: Path, _name: str, options: IngestOptions, settings: IngestSetting
     content = path.read_bytes()
     declared = _CHARSET.search(content[:1024])
     page = _Page()
-    page.feed(decode(content, options.encoding or (declared[1].decode("ascii") if declared else None)))
+    try:
+        if options.encoding:
+            page.feed(content.decode(options.encoding))
+        else:
+            page.feed(decode(content, declared[1].decode("ascii") if declared else None))
+    except UnicodeDecodeError as error:
+        yield Fault(1, error.start, _("not {encoding} here", encoding=error.encoding))
+        return
     page.close()
     text = page.text()
     yield Row(1, None, text, {"text": text, "folder": path.parent.name, "title": " ".join(page.title)})
@@ -64,7 +72,7 @@ class _Page(HTMLParser):
             self._open.remove("head")  # its end tag may be left out
         if tag in _BLOCKS:
             self.pieces.append("\n")
-        elif tag in ("td", "th"):
+        elif tag in ("td", "th") and not self._at_space():
             self.pieces.append("\t")
 
     def handle_endtag(self, tag: str) -> None:
@@ -78,8 +86,15 @@ class _Page(HTMLParser):
         if "title" in self._open:
             self.title.append(data.strip())
         elif not _HIDDEN.intersection(self._open):
-            self.pieces.append(data if "pre" in self._open else re.sub(r"[ \t\r\n\f]+", " ", data))
+            if "pre" not in self._open:
+                data = _SPACE.sub(" ", data)
+                data = data.removeprefix(" ") if self._at_space() else data
+            if data:
+                self.pieces.append(data)
+
+    def _at_space(self) -> bool:
+        return not self.pieces or self.pieces[-1][-1] in " \t\n"
 
     def text(self) -> str:
-        lines = (re.sub(r" *\t[ \t]*", "\t", line).strip(" \t") for line in "".join(self.pieces).split("\n"))
-        return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+        text = re.sub(r"[ \t]+\n", "\n", "".join(self.pieces))
+        return re.sub(r"\n{3,}", "\n\n", text).strip("\n").rstrip(" \t")

@@ -32,7 +32,7 @@ def read(path: Path, name: str, options: IngestOptions, settings: IngestSettings
         for number, byte, item in objects(lines):
             if isinstance(item, str):
                 yield Fault(number, byte, item)
-            elif "resourceType" in item and options.text_column not in item:
+            elif "resourceType" in item:
                 if not seen:
                     require_columns(name, options, fhir.COLUMNS, text=False)
                     seen, unseen = dict.fromkeys(fhir.COLUMNS), set()

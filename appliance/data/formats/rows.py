@@ -50,12 +50,12 @@ class IngestOptions:
     @property
     def wanted(self) -> dict[str, str]:
         """The wanted columns, each with the command-line option that names it."""
-        wanted = dict.fromkeys(self.keep_columns, "--keep-column")
-        for field, flag in reversed(_FLAGS.items()):  # the text last: its option is the one to name
+        wanted: dict[str, str] = {}
+        for field, flag in _FLAGS.items():
             column = getattr(self, field)
             if column:
-                wanted[column] = flag
-        return wanted
+                wanted.setdefault(column, flag)
+        return wanted | {column: "--keep-column" for column in self.keep_columns if column not in wanted}
 
 
 class Row(NamedTuple):

@@ -25,16 +25,22 @@ def read(path: Path, name: str, _options: IngestOptions, settings: IngestSetting
     """
     from PIL import Image, ImageOps, ImageSequence
 
+    too_large = InputError(
+        _(
+            "cannot read `{file}`: over `ingest.max_image_pixels` ({limit}); scan it at 200 to 300 dots an inch",
+            file=name, limit=settings.max_image_pixels,
+        )
+    )  # fmt: skip
     try:
-        # Our own limit, below, replaces Pillow's warning.
+        # Our own limit takes the place of Pillow's warning.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             if image.width * image.height * getattr(image, "n_frames", 1) > settings.max_image_pixels:
-                raise InputError(
-                    _("cannot read `{file}`: over `ingest.max_image_pixels` ({limit}); scan it at 200 to 300 dots an inch", file=name, limit=settings.max_image_pixels)
-                )  # fmt: skip
+                raise too_large
             frames = ImageSequence.Iterator(image)
             text = "\n".join(recognize(ImageOps.exif_transpose(frame).convert("RGB")) for frame in frames)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise too_large from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(_("cannot read `{file}`: a damaged picture", file=name)) from error
     yield Row(1, None, text, {"text": text, "folder": path.parent.name})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.data.formats.lines import Lines, decode, find_encoding
+from appliance.data.formats.lines import Lines, find_encoding
 from appliance.data.formats.rows import Fault, IngestOptions, Row
 from appliance.settings import IngestSettings
 from appliance.words import _
@@ -38,6 +38,10 @@ def read_whole(path: Path, name: str, options: IngestOptions, settings: IngestSe
     if path.stat().st_size > settings.max_row_bytes:
         yield Fault(1, 0, _("file longer than `ingest.max_row_bytes` ({limit})", limit=settings.max_row_bytes))
         return
-    encoding, _mark = find_encoding(path, name, options.encoding)
-    text = decode(path.read_bytes(), encoding)
-    yield Row(1, 0, text, {"text": text, "folder": path.parent.name})
+    encoding, mark = find_encoding(path, name, options.encoding)
+    try:
+        text = path.read_bytes()[mark:].decode(encoding)
+    except UnicodeDecodeError as error:
+        yield Fault(1, mark + error.start, _("not {encoding} here", encoding=encoding))
+    else:
+        yield Row(1, 0, text, {"text": text, "folder": path.parent.name})

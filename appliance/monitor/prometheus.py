@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
@@ -47,7 +49,38 @@ class Metrics:
         )
         self.model_info = Info("skerry_model", "The version that answers under a release.", ("model",), registry=own)
 
+    def of(self, model: str, version: str) -> VersionMetrics:
+        """Return the metrics of one version, looked up once."""
+        return VersionMetrics(self, model, version)
+
     def page(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that `accept` (an HTTP `Accept` header) asks for, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
+
+
+class VersionMetrics:
+    """What is counted for one version of one release; its counters are looked up once, since every request counts."""
+
+    def __init__(self, metrics: Metrics, model: str, version: str) -> None:
+        names = (model, version)
+        self._answered = metrics.requests.labels(*names, 200)
+        self._request_seconds = metrics.request_seconds.labels(*names)
+        self._queue_seconds = metrics.queue_seconds.labels(*names)
+        self._infer_seconds = metrics.infer_seconds.labels(*names)
+        self._texts = metrics.texts.labels(*names)
+        self._truncated = metrics.truncated.labels(*names)
+        self._failed = metrics.failed.labels(*names)
+
+    def answered(self, request_s: float, queue_s: float, infer_s: Sequence[float], truncated: int, failed: int) -> None:
+        """Count a request that was answered: its seconds, in all, in the line and of each text, and its texts."""
+        self._answered.inc()
+        self._request_seconds.observe(request_s)
+        self._queue_seconds.observe(queue_s)
+        self._texts.inc(len(infer_s))
+        for seconds in infer_s:
+            self._infer_seconds.observe(seconds)
+        if truncated:
+            self._truncated.inc(truncated)
+        if failed:
+            self._failed.inc(failed)

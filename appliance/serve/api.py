@@ -6,8 +6,10 @@ Every request passes the `Gate`: it gives it an id, checks the API key and turns
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ _LOOPBACK_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _JSON = (b"content-type", b"application/json")
 _CALL = "skerry.call"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
+        self._boot, self._numbers = secrets.token_hex(6).encode(), itertools.count(1)  # no system call a request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
@@ -81,7 +85,7 @@ class Gate:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        identity = given if _REQUEST_ID.fullmatch(given) else b"%032x" % _random_bits()
+        identity = given if given and _REQUEST_ID.fullmatch(given) else b"%s-%x" % (self._boot, next(self._numbers))
         call = scope[_CALL] = Call(identity.decode(), headers, perf_counter())
         started = 0
 
@@ -169,28 +173,32 @@ class Inference:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises `Problem`."""
         service, call = self._service, scope[_CALL]
-        names, status = ("", ""), 500
+        names = ("", "")
         try:
             if service.draining:
                 raise Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
-            question = self._parse(
-                await read_body(call.headers, receive, service.settings.max_body_bytes), service.settings.max_inputs
-            )
+            body = await read_body(call.headers, receive, service.settings.max_body_bytes)
+            question = self._parse(body, service.settings.max_inputs)
             wanted = scope["path_params"]
             served = service.router.pick(wanted.get("model") or question.model, wanted.get("version"))
             names = (served.release.name, served.version)
             timeout_s = _timeout_s(call.headers)
-            job = self._app.state.workers.submit(served.predict, question.texts)
-            await _finished(job, self._app.state.workers, scope, timeout_s)
-            body = self._answer(question, served, job)
-            status = 200
+            workers: Workers = self._app.state.workers
+            job = workers.submit(served.predict, question.texts)
+            await _finished(job, workers, scope, timeout_s)
+            answer = self._answer(question, served, job)
         except Problem as problem:
-            status = problem.status
+            service.metrics.requests.labels(*names, problem.status).inc()
             raise
-        finally:
-            service.metrics.requests.labels(*names, status).inc()
-        _count(service.metrics, names, job, call)
-        await _send(send, 200, [_JSON, (b"x-model-version", names[1].encode()), (b"server-timing", _timing(job))], body)
+        waited_s = job.started - job.arrived
+        failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)
+        truncated = sum(isinstance(answer, Prediction) and answer.truncated for answer in job.answers)
+        served.metrics.answered(perf_counter() - call.began, waited_s, job.infer_s, truncated, failed)
+        # Server-Timing (W3C working draft) in milliseconds
+        timing = b"queue;dur=%.1f, infer;dur=%.1f" % (waited_s * 1000, sum(job.infer_s) * 1000)
+        await _send(
+            send, 200, [_JSON, (b"x-model-version", served.version.encode()), (b"server-timing", timing)], answer
+        )
 
 
 def _timeout_s(headers: Mapping[bytes, bytes]) -> float | None:
@@ -204,11 +212,10 @@ def _timeout_s(headers: Mapping[bytes, bytes]) -> float | None:
 
 
 async def _finished(job: Job, workers: Workers, scope: Scope, timeout_s: float | None) -> None:
-    scope[ON_DISCONNECT] = partial(workers.drop, job, Problem("client-gone", _("the client went away")))
+    scope[ON_DISCONNECT] = partial(_drop, workers, job, "client-gone")
     timer = None
     if timeout_s is not None:
-        late = Problem("deadline-passed", _("the answer was not ready within the {limit} s asked for", limit=timeout_s))
-        timer = asyncio.get_running_loop().call_later(timeout_s, workers.drop, job, late)
+        timer = asyncio.get_running_loop().call_later(timeout_s, _drop, workers, job, "deadline-passed")
     try:
         await job.done
     finally:
@@ -216,28 +223,14 @@ async def _finished(job: Job, workers: Workers, scope: Scope, timeout_s: float |
             timer.cancel()
 
 
-def _count(metrics: Metrics, names: tuple[str, str], job: Job, call: Call) -> None:
-    metrics.request_seconds.labels(*names).observe(perf_counter() - call.began)
-    metrics.queue_seconds.labels(*names).observe(job.started - job.arrived)
-    metrics.texts.labels(*names).inc(len(job.texts))
-    infer = metrics.infer_seconds.labels(*names)
-    for seconds in job.infer_s:
-        infer.observe(seconds)
-    for answer in job.answers:
-        if isinstance(answer, ApplianceError):
-            metrics.failed.labels(*names).inc()
-        elif answer and answer.truncated:
-            metrics.truncated.labels(*names).inc()
-
-
-def _timing(job: Job) -> bytes:
-    # Server-Timing, W3C working draft: milliseconds.
-    return b"queue;dur=%.1f, infer;dur=%.1f" % ((job.started - job.arrived) * 1000, sum(job.infer_s) * 1000)
+def _drop(workers: Workers, job: Job, kind: str) -> None:
+    if not job.done.done():
+        workers.drop(job, Problem(kind, _("the answer was not ready while somebody waited for it")))
 
 
 def _predictions(question: Question, served: Served, job: Job) -> bytes:
     rows = [_row(answer, question.probabilities) for answer in job.answers]
-    return _dumps({"predictions": rows, "model": served.release.name, "version": served.version})
+    return _encode({"predictions": rows, "model": served.release.name, "version": served.version})
 
 
 def _row(answer: Answer | None, probabilities: bool) -> dict[str, Any]:
@@ -259,7 +252,7 @@ def _tensors(question: Question, served: Served, job: Job) -> bytes:
         "model_version": served.version,
         "outputs": [_tensor(name, answers, served.engine.labels) for name in question.outputs or ("label", "score")],
     }
-    return _dumps(content | ({"id": question.id} if question.id is not None else {}))
+    return _encode(content | ({"id": question.id} if question.id is not None else {}))
 
 
 def _tensor(name: str, answers: list[Prediction], labels: tuple[str, ...]) -> dict[str, Any]:
@@ -443,11 +436,5 @@ async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], bod
     await send({"type": "http.response.body", "body": body})
 
 
-def _dumps(content: Any) -> bytes:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def _random_bits() -> int:
-    import secrets
-
-    return secrets.randbits(128)
+def _encode(content: Any) -> bytes:
+    return _ENCODER.encode(content).encode()

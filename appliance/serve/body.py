@@ -39,25 +39,19 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit_byte
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit_bytes:
         _too_large(limit_bytes)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-    else:
-        parts, size = [], 0
-        while message["type"] == "http.request":
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit_bytes:
-                _too_large(limit_bytes)
-            if not message.get("more_body"):
-                break
-            message = await receive()
-        else:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
             raise Problem("client-gone", _("the client went away before its request was whole"))
-        body = b"".join(parts)
-    if len(body) > limit_bytes:
-        _too_large(limit_bytes)
-    return body
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > limit_bytes:
+            _too_large(limit_bytes)
+        if not message.get("more_body"):
+            return b"".join((*parts, part))
+        parts.append(part)
 
 
 def parse_predict(body: bytes, max_inputs: int) -> Question:
@@ -66,10 +60,9 @@ def parse_predict(body: bytes, max_inputs: int) -> Question:
     Raises `Problem`: 400 for what is no JSON, 413 for more than `max_inputs` texts, 422 naming a field that is wrong.
     """
     content = _object(_json(body), "", {"inputs", "model", "probabilities"})
-    model = content.get("model")
     return Question(
         texts=_texts(_typed(content, "inputs", list, required=True), "inputs", max_inputs),
-        model=_typed(content, "model", str) if model is not None else None,
+        model=_typed(content, "model", str),
         probabilities=_typed(content, "probabilities", bool) or False,
     )
 
@@ -80,10 +73,12 @@ def parse_infer(body: bytes, max_inputs: int) -> Question:
     `outputs` chooses among `label`, `score` and `probabilities`; without it label and score are given. Raises `Problem`.
     """
     content = _object(_json(body), "", {"id", "parameters", "inputs", "outputs"})
+    _typed(content, "parameters", dict)
     inputs = _typed(content, "inputs", list, required=True)
     if len(inputs) != 1:
         raise Problem("invalid", _("`inputs` must hold the one tensor `text`"), field="inputs")
     tensor = _object(inputs[0], "inputs[0]", {"name", "shape", "datatype", "parameters", "data"})
+    _typed(tensor, "parameters", dict, place="inputs[0].")
     for key, wanted in (("name", "text"), ("datatype", "BYTES")):
         if tensor.get(key) != wanted:
             raise Problem(
@@ -107,7 +102,9 @@ def parse_infer(body: bytes, max_inputs: int) -> Question:
 def _outputs(wanted: Iterable[Any]) -> Iterable[str]:
     for index, one in enumerate(wanted):
         place = f"outputs[{index}]"
-        name = _object(one, place, {"name", "parameters"}).get("name")
+        output = _object(one, place, {"name", "parameters"})
+        _typed(output, "parameters", dict, place=f"{place}.")
+        name = output.get("name")
         if name not in ("label", "score", "probabilities"):
             raise Problem(
                 "invalid",
@@ -138,9 +135,9 @@ def _texts(texts: list[Any], place: str, max_inputs: int) -> list[str]:
 
 
 def _typed(content: Mapping[str, Any], key: str, kind: type, *, required: bool = False, place: str = "") -> Any:
-    if key not in content:
-        if required:
-            raise Problem("invalid", _("`{field}` is missing", field=place + key), field=place + key)
+    if required and key not in content:
+        raise Problem("invalid", _("`{field}` is missing", field=place + key), field=place + key)
+    if not required and content.get(key) is None:
         return None
     if type(content[key]) is not kind:
         _wrong_type(place + key, kind)
@@ -182,7 +179,7 @@ def _too_large(limit_bytes: int) -> NoReturn:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        return _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Problem("malformed", _("the body is no JSON in UTF-8 (RFC 8259)")) from error
 
@@ -198,3 +195,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(_name: str) -> NoReturn:
     raise ValueError  # NaN and Infinity, which Python would take
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -23,7 +23,7 @@ class PredictRequest(BaseModel):
 
     inputs: Annotated[list[str], Field(min_length=1, description="The texts. Each is answered alone.")]
     model: str | None = Field(None, description="The release; needed when several serve.")
-    probabilities: bool = Field(False, description="Also give the probability of every label.")
+    probabilities: bool | None = Field(None, description="Also give the probability of every label.")
 
 
 class ItemError(BaseModel):
@@ -90,7 +90,7 @@ class InputTensor(BaseModel):
     name: Literal["text"]
     shape: list[int]
     datatype: Literal["BYTES"]
-    data: list[str]
+    data: list[str] | list[Annotated[list[str], Field(min_length=1, max_length=1)]]
     parameters: dict[str, Any] | None = None
 
 

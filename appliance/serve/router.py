@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from appliance import engine
 from appliance.errors import ApplianceError, NotFoundError
 from appliance.log import log
-from appliance.monitor.prometheus import Metrics
+from appliance.monitor.prometheus import Metrics, VersionMetrics
 from appliance.release.registry import Pointer, read_pointers, releases_folder, verify
 from appliance.schema import Prediction, Release
 from appliance.serve.problems import Problem
@@ -34,11 +34,8 @@ class Served:
     release: Release
     engine: Engine
     min_score: float
-
-    @property
-    def version(self) -> str:
-        """The first 12 hex digits of the model's id."""
-        return self.release.version[:12]
+    version: str  # the first 12 hex digits of the model's id
+    metrics: VersionMetrics
 
     def predict(self, text: str) -> Prediction:
         """Answer one text, alone. Raises `InputError` for one that the model cannot read, `ApplianceError` for a score that is no number."""
@@ -144,11 +141,13 @@ class Router:
     def _turn(self, pointer: Pointer) -> None:
         loaded = engine.load(verify(self._home, pointer.target))
         _warm_up(loaded)
-        served = Served(pointer.release, loaded, max(pointer.target.min_score, self._min_score))
+        version = pointer.target.version[:12]
+        min_score = max(pointer.target.min_score, self._min_score)
+        served = Served(pointer.release, loaded, min_score, version, self._metrics.of(pointer.name, version))
         self._served = self._served | {pointer.name: served}
         self._failed.pop(pointer.name, None)
-        self._metrics.model_info.labels(pointer.name).info({"version": served.version, "format": loaded.plan.format})
-        log("release loaded", release=pointer.name, version=served.version)
+        self._metrics.model_info.labels(pointer.name).info({"version": version, "format": loaded.plan.format})
+        log("release loaded", release=pointer.name, version=version)
 
 
 def _warm_up(loaded: Engine) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from appliance import device
 from appliance.errors import ApplianceError, BusyError, PolicyError, SettingsError
 from appliance.log import log
 from appliance.settings import ServeSettings
@@ -72,7 +73,7 @@ def serve(
     with _listen(settings.host, settings.port) as listener:
         from appliance.serve.api import Service
 
-        _run(Service(settings, router, metrics, access, settings.threads or _cores()), loading, listener, context)
+        _run(Service(settings, router, metrics, access, device.threads(settings.threads)), loading, listener, context)
     loading.join()
     if loading.error:
         raise loading.error
@@ -223,18 +224,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _cores() -> int:
-    """Return the cores this process may use: its affinity, capped by the cgroup's CPU quota (v2 `cpu.max`, v1 `cpu.cfs_*`)."""
-    cores = len(os.sched_getaffinity(0))
-    for quota_file, period_file in (("cpu.max", "cpu.max"), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-            quota = int(Path("/sys/fs/cgroup", quota_file).read_text().split()[0])
-            period = int(Path("/sys/fs/cgroup", period_file).read_text().split()[-1])
-            if quota > 0:
-                cores = min(cores, max(1, round(quota / period)))
-    return cores
 
 
 def _raise_file_limit(wanted: int) -> None:

@@ -7,7 +7,7 @@ last layer over the attention mask, scaled to length 1 (Reimers and Gurevych 201
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
     from appliance.schema import Prediction
 
+    Function = Callable[[torch.nn.ModuleDict, torch.Tensor, torch.Tensor], torch.Tensor]
+
 __all__ = [
     "TorchEngine",
     "batches_of_like_length",
     "embeddings",
     "encoder_of",
+    "in_batches",
     "load",
+    "load_encoder",
     "load_network",
     "logits",
     "network",
@@ -51,43 +55,22 @@ class TorchEngine:
 
     def forward(self, input_ids: np.ndarray[Any, Any], attention_mask: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Run the network: int64 (batch, tokens) twice -> float32 logits (batch, labels)."""
-        return self._run(logits, input_ids, attention_mask)
+        return _run(logits, self.network, input_ids, attention_mask)
 
     def logits(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return float32 logits (texts, labels)."""
-        return self._in_batches(logits, [self._reader.read(text)[0] for text in texts], len(self.labels))
+        return in_batches(logits, self.network, [self._reader.read(text)[0] for text in texts])
 
     def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
         """Return float32 embeddings of length 1 (texts, hidden)."""
-        width = int(self.network["head"].in_features)  # type: ignore[arg-type]
-        return self._in_batches(embeddings, [self._reader.read(text)[0] for text in texts], width)
+        return in_batches(embeddings, self.network, [self._reader.read(text)[0] for text in texts])
 
     def predict(self, texts: Sequence[str], min_score: float = 0.0) -> list[Prediction]:
         """Answer each text; the label is None where the best probability lies below `min_score`. Raises `InputError` for lone surrogates."""
         if not texts:
             return []
         ids, truncated = zip(*(self._reader.read(text) for text in texts), strict=True)
-        return answers(self._in_batches(logits, ids, len(self.labels)), truncated, self.labels, min_score)
-
-    def _in_batches(self, function: Any, ids: Sequence[Sequence[int]], width: int) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        result = np.empty((len(ids), width), np.float32)
-        for rows in batches_of_like_length([len(row) for row in ids], _BATCH_ROWS, _BATCH_TOKENS):
-            result[rows] = self._run(function, *pad([ids[row] for row in rows]))
-        return result
-
-    def _run(
-        self, function: Any, input_ids: np.ndarray[Any, Any], attention_mask: np.ndarray[Any, Any]
-    ) -> np.ndarray[Any, Any]:
-        import torch
-
-        device = next(self.network.parameters()).device
-        with torch.inference_mode():
-            output: torch.Tensor = function(
-                self.network, torch.from_numpy(input_ids).to(device), torch.from_numpy(attention_mask).to(device)
-            )
-        return output.float().cpu().numpy()
+        return answers(in_batches(logits, self.network, ids), truncated, self.labels, min_score)
 
 
 def load(folder: Path) -> TorchEngine:
@@ -120,7 +103,11 @@ def load_network(folder: Path, labels: int) -> torch.nn.ModuleDict:
 
 
 def import_torch() -> None:
-    """Import torch and transformers with the hub closed. Raises `MissingPartError` naming the extra."""
+    """Import torch and transformers with the hub closed. Raises `MissingPartError` naming the extra.
+
+    Threads that wait sleep (`OMP_WAIT_POLICY`, unless set): on busy cores two spinning threads took 5 to 20 times as long as one.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     try:
         import safetensors.torch  # noqa: F401
@@ -154,6 +141,31 @@ def encoder_of(folder: Path) -> torch.nn.Module:
     return encoder
 
 
+def load_encoder(folder: Path) -> torch.nn.Module:
+    """Build the BertModel of a base folder with its weights, on the CPU. Poolers and heads in the file are left out; `bert.` in front and the
+    old names of layer norms are understood. Raises `InputError` for files that do not fit.
+    """
+    encoder = encoder_of(folder)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    try:
+        named = {_plain_name(name): value for name, value in load_file(path).items()}
+        wanted = set(encoder.state_dict())
+        encoder.load_state_dict({name: value for name, value in named.items() if name in wanted})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(
+            _("cannot load `{path}`: damaged, or not the weights that `config.json` describes", path=path)
+        ) from error
+    return encoder
+
+
+def _plain_name(name: str) -> str:
+    name = name.removeprefix("bert.")
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
 def network(encoder: torch.nn.Module, labels: int) -> torch.nn.ModuleDict:
     """Join an encoder and a linear head of `labels` outputs, all zeros: `encoder.*`, `head.weight` (labels, hidden), `head.bias` (labels)."""
     import torch
@@ -180,6 +192,42 @@ def logits(network: torch.nn.ModuleDict, input_ids: torch.Tensor, attention_mask
     """Run the whole network: int64 (batch, tokens) twice -> logits (batch, labels)."""
     output: torch.Tensor = network["head"](embeddings(network, input_ids, attention_mask))
     return output
+
+
+def in_batches(
+    function: Function,
+    network: torch.nn.ModuleDict,
+    ids: Sequence[Sequence[int]],
+    told: Callable[[int], None] = lambda _done: None,
+) -> np.ndarray[Any, Any]:
+    """Run `logits` or `embeddings` over token ids in batches of like length: float32 (rows, labels or hidden), in the order of the rows.
+
+    `told` is called with the rows done. The network is left in eval mode.
+    """
+    import numpy as np
+
+    head: Any = network.eval()["head"]
+    result = np.empty((len(ids), head.out_features if function is logits else head.in_features), np.float32)
+    done = 0
+    for rows in batches_of_like_length([len(row) for row in ids], _BATCH_ROWS, _BATCH_TOKENS):
+        result[rows] = _run(function, network, *pad([ids[row] for row in rows]))
+        done += len(rows)
+        told(done)
+    return result
+
+
+def _run(
+    function: Function,
+    network: torch.nn.ModuleDict,
+    input_ids: np.ndarray[Any, Any],
+    attention_mask: np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    import torch
+
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        output = function(network, torch.from_numpy(input_ids).to(device), torch.from_numpy(attention_mask).to(device))
+    return output.float().cpu().numpy()
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

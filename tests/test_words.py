@@ -17,7 +17,11 @@ from appliance import errors, words
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "appliance" / "locale" / "zh" / "LC_MESSAGES"
-SOURCES = [path for package in ("appliance", "labeling", "bundle") for path in sorted((ROOT / package).rglob("*.py"))]
+SOURCES = [
+    path
+    for package in ("appliance", "labeling", "bundle", "examples")
+    for path in sorted((ROOT / package).rglob("*.py"))
+]
 
 
 def called(path: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from appliance.data.formats.apart import Apart
+from appliance.data.formats.archive import check_archive
 from appliance.data.formats.rows import Fault, IngestOptions, Row, require_columns
 from appliance.errors import InputError, MissingPartError, NotFoundError, SettingsError
 from appliance.jobs import progress
@@ -35,19 +36,21 @@ _HAN_SHARE = 0.2
 
 class Format(NamedTuple):
     """How a kind of file is read: its module and function; in a process of its own?; a document is one record, so that its faults are a
-    rejected row and never end the ingest; the modules it needs and the extra that brings them."""
+    rejected row and never end the ingest; the modules it needs and the extra that brings them; whether it is zipped."""
 
     module: str
     apart: bool = True
     document: bool = True
     needs: tuple[str, ...] = ()
     extra: str = "documents"
+    zipped: bool = False
     function: str = "read"
 
 
 _DELIMITED = Format("delimited", apart=False, document=False)
 _JSONL = Format("jsonl", apart=False, document=False)
-_XLSX = Format("xlsx", document=False, needs=("python_calamine",), extra="data")
+_XLS = Format("xlsx", document=False, needs=("python_calamine",), extra="data")
+_XLSX = _XLS._replace(zipped=True)
 _HTML = Format("html_page")
 _SCAN = Format("scan", needs=("rapidocr", "onnxruntime"))
 _NOTE = Format("txt", apart=False, function="read_whole")
@@ -60,9 +63,9 @@ FORMATS = {
     ".parquet": Format("parquet", document=False, needs=("pyarrow",), extra="data"),
     ".xlsx": _XLSX,
     ".xlsm": _XLSX,
-    ".xls": _XLSX,
+    ".xls": _XLS,
     ".txt": Format("txt", apart=False, document=False),
-    ".docx": Format("docx", needs=("defusedxml",)),
+    ".docx": Format("docx", needs=("defusedxml",), zipped=True),
     ".html": _HTML,
     ".htm": _HTML,
     ".eml": Format("eml"),
@@ -240,6 +243,8 @@ def _items(found: _Found, options: IngestOptions, settings: IngestSettings, apar
                     limit=settings.max_file_bytes,
                 )
             )
+        if form.zipped:
+            check_archive(found.path, found.name, settings)
         if form.apart:
             yield from apart.read(module.__name__, found.path, found.name, options, settings)
         else:

@@ -57,7 +57,7 @@ def find_encoding(path: Path, name: str, given: str | None) -> tuple[str, int]:
                 return encoding, len(mark)
         if given:
             return _known(given), 0
-        if head.count(0) * 10 > len(head):
+        if head.count(0) * 10 > len(head) * 3:
             raise InputError(
                 _("cannot read `{file}`: it is full of NUL bytes: a binary file, or UTF-16 without its mark; for the latter set `--encoding utf-16-le`", file=name)
             )  # fmt: skip

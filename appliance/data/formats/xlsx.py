@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from appliance.data.formats.archive import check_archive
 from appliance.data.formats.rows import Fault, IngestOptions, LostDigits, Row, cell_text, is_scientific, require_columns
 from appliance.errors import InputError
 from appliance.settings import IngestSettings
@@ -16,16 +15,14 @@ from appliance.words import _
 __all__ = ["read"]
 
 
-def read(path: Path, name: str, options: IngestOptions, settings: IngestSettings) -> Iterator[Row | Fault]:
+def read(path: Path, name: str, options: IngestOptions, _settings: IngestSettings) -> Iterator[Row | Fault]:
     """Read the rows of one sheet (`sheet`), or of every sheet that has the text column; other sheets are listed as faults (row 0).
 
     Merged cells are filled with their value. A row is a fault when a wanted cell holds a number of 12 digits or more or in scientific
-    form. Raises `InputError` for a bomb, a damaged or locked workbook, a missing sheet, and a missing column.
+    form. Raises `InputError` for a damaged or locked workbook, a missing sheet, and a missing column.
     """
     import python_calamine
 
-    if path.suffix.lower() != ".xls":
-        check_archive(path, name, settings)
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as workbook:
             yield from _sheets(workbook, name, options)

@@ -23,7 +23,7 @@ BODIES = {
     "aborts": "os.abort(); yield",
     "hungry": "yield Row(1, None, str(len(bytearray(2 * 1024**3))), {})",
     "endless": "yield Row(1, None, str(sum(1 for _ in iter(int, 1))), {})",
-    "writes": "open(path + '.new', 'wb').write(b'x'); yield",
+    "writes": "open(path + '.new', 'wb', 0).write(b'x'); yield",
     "core": "import resource; yield Row(1, None, str(resource.getrlimit(resource.RLIMIT_CORE)[0]), {})",
 }
 
@@ -66,7 +66,9 @@ def test_rows_and_faults_come_over_whole(tmp_path: Path, format_module: str) -> 
     assert items[-1] == Fault(0, 5, "reason")
 
 
-def test_what_a_parser_prints_does_not_mix_with_its_rows(tmp_path: Path, format_module: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_parser_prints_does_not_mix_with_its_rows(
+    tmp_path: Path, format_module: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     with Apart() as apart:
         assert read(apart, format_module, "prints", tmp_path) == [Row(1, None, "text", {"kept": "('a',)"})]
     assert capfd.readouterr() == ("", "")
@@ -78,7 +80,9 @@ def test_an_error_keeps_its_kind_and_message(tmp_path: Path, format_module: str)
 
 
 @pytest.mark.parametrize("case", ["breaks", "aborts", "hungry", "endless", "writes"])
-def test_a_parser_that_dies_or_goes_over_a_limit_is_one_error_and_the_next_file_is_read(tmp_path: Path, format_module: str, case: str) -> None:
+def test_a_parser_that_dies_or_goes_over_a_limit_is_one_error_and_the_next_file_is_read(
+    tmp_path: Path, format_module: str, case: str
+) -> None:
     with Apart() as apart:
         with pytest.raises(InputError, match=f"`{case}`: its parser needed more than `ingest.parser_memory_bytes`"):
             read(apart, format_module, case, tmp_path, parser_cpu_s=1)

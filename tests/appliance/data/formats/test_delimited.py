@@ -20,7 +20,9 @@ from appliance.settings import IngestSettings
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
-def read(folder: Path, content: bytes | str, suffix: str = ".csv", limits: dict[str, int] | None = None, **options: Any) -> list[Row | Fault]:
+def read(
+    folder: Path, content: bytes | str, suffix: str = ".csv", limits: dict[str, int] | None = None, **options: Any
+) -> list[Row | Fault]:
     path = folder / f"a{suffix}"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return list(delimited.read(path, path.name, IngestOptions("text", **options), IngestSettings(**limits or {})))
@@ -46,7 +48,12 @@ def test_rows_come_with_number_byte_and_fields(tmp_path: Path) -> None:
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "gb18030"]),
 )
 def test_what_was_written_is_read_back_at_its_byte(
-    tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], quoting: Any, ending: str, form: tuple[str, str], encoding: str
+    tmp_path_factory: pytest.TempPathFactory,
+    table: list[list[str]],
+    quoting: Any,
+    ending: str,
+    form: tuple[str, str],
+    encoding: str,
 ) -> None:
     assume(quoting == csv.QUOTE_ALL or not any("\r" in cell for row in table for cell in row))  # `csv` writes it bare
     pieces = []
@@ -55,7 +62,9 @@ def test_what_was_written_is_read_back_at_its_byte(
         csv.writer(buffer, delimiter=form[1], quoting=quoting, lineterminator=ending).writerow(row)
         pieces.append(buffer.getvalue())
     content = "".join(pieces).encode(encoding)
-    body = encoding if encoding not in ("utf-8-sig", "utf-16") else {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}[encoding]
+    body = (
+        encoding if encoding not in ("utf-8-sig", "utf-16") else {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}[encoding]
+    )
     given_encoding = None if encoding.startswith("utf") else encoding
     items = read(tmp_path_factory.mktemp("round"), content, f".{form[0]}", encoding=given_encoding)
     assert [list(item.fields.values()) for item in items if isinstance(item, Row)] == table
@@ -89,7 +98,9 @@ def test_every_byte_belongs_to_a_row_or_a_fault(tmp_path_factory: pytest.TempPat
         (b"ok\xe4\xb8,c\n", (9, "not utf-8 here")),
     ],
 )
-def test_a_row_that_cannot_be_read_is_a_fault_and_the_next_one_is_read(tmp_path: Path, content: bytes | str, fault: tuple[int, str]) -> None:
+def test_a_row_that_cannot_be_read_is_a_fault_and_the_next_one_is_read(
+    tmp_path: Path, content: bytes | str, fault: tuple[int, str]
+) -> None:
     body = content.encode() if isinstance(content, str) else content
     first, second = read(tmp_path, b"text,b\n" + body + "ü,next\n".encode())
     assert isinstance(first, Fault) and first.row == 1

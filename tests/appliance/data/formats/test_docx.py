@@ -22,7 +22,10 @@ def saved(folder: Path, body: str, head: str = "", member: str = "word/document.
     path = folder / "a.docx"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr(member, f'<?xml version="1.0" encoding="UTF-8"?>{head}<w:document {W} {MC}><w:body>{body}</w:body></w:document>')
+        archive.writestr(
+            member,
+            f'<?xml version="1.0" encoding="UTF-8"?>{head}<w:document {W} {MC}><w:body>{body}</w:body></w:document>',
+        )
     return path
 
 
@@ -37,13 +40,19 @@ def paragraph(text: str) -> str:
 
 
 def test_paragraphs_runs_breaks_and_tabs(tmp_path: Path) -> None:
-    body = paragraph("Dear ") + "<w:p><w:r><w:t>东</w:t></w:r><w:r><w:t>西</w:t><w:br/><w:t>a</w:t><w:tab/><w:t>b &amp; c</w:t></w:r></w:p>"
+    body = (
+        paragraph("Dear ")
+        + "<w:p><w:r><w:t>东</w:t></w:r><w:r><w:t>西</w:t><w:br/><w:t>a</w:t><w:tab/><w:t>b &amp; c</w:t></w:r></w:p>"
+    )
     assert read(saved(tmp_path, body)) == "Dear \n东西\na\tb & c"
 
 
 def test_a_table_stands_in_its_place(tmp_path: Path) -> None:
     row = f"<w:tr><w:tc>{paragraph('name')}</w:tc><w:tc>{paragraph('value')}</w:tc></w:tr>"
-    assert read(saved(tmp_path, paragraph("before") + f"<w:tbl>{row}</w:tbl>" + paragraph("after"))) == "before\nname\n\tvalue\n\tafter"
+    assert (
+        read(saved(tmp_path, paragraph("before") + f"<w:tbl>{row}</w:tbl>" + paragraph("after")))
+        == "before\nname\n\tvalue\n\tafter"
+    )
 
 
 def test_deleted_text_and_the_second_copy_of_a_drawing_are_left_out(tmp_path: Path) -> None:

@@ -19,7 +19,12 @@ def read(folder: Path, content: bytes) -> Row | Fault:
 
 def test_subject_and_plain_body_are_the_text(tmp_path: Path) -> None:
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"], message["Date"] = "退款 please", "a@example.org", "b@example.org", "Fri, 5 Jan 2024 10:00:00 +0000"
+    message["Subject"], message["From"], message["To"], message["Date"] = (
+        "退款 please",
+        "a@example.org",
+        "b@example.org",
+        "Fri, 5 Jan 2024 10:00:00 +0000",
+    )
     message.set_content("第一行\nsecond line\n")
     message.add_alternative("<p>other</p>", subtype="html")
     message.add_attachment(b"secret", maintype="application", subtype="pdf", filename="x.pdf")
@@ -40,9 +45,9 @@ def test_gbk_that_calls_itself_gb2312_is_read(tmp_path: Path) -> None:
 
 def test_a_body_without_text_and_one_that_does_not_decode(tmp_path: Path) -> None:
     assert read(tmp_path, b"Content-Type: image/png\r\n\r\nxxxx")[2] == ""
-    assert read(tmp_path, b"Subject: s\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xe9 \xff") == Fault(
-        1, None, "the body is in no known encoding"
-    )
+    assert read(
+        tmp_path, b"Subject: s\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\xe9 \xff"
+    ) == Fault(1, None, "the body is in no known encoding")
 
 
 def test_a_message_over_the_limit_is_a_fault(tmp_path: Path) -> None:

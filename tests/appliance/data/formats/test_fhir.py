@@ -51,9 +51,22 @@ def test_subject_id_type_and_code_are_columns(tmp_path: Path) -> None:
     resource = {
         "resourceType": "Observation", "id": "o1", "valueString": "x", "subject": {"reference": "Patient/7"}, "code": {"coding": [{"display": "Chest X-ray"}]},
     }  # fmt: skip
-    (row,) = read(tmp_path, resource, label_column="code", subject_column="subject", id_column="id", keep_columns=("resourceType",))
+    (row,) = read(
+        tmp_path,
+        resource,
+        label_column="code",
+        subject_column="subject",
+        id_column="id",
+        keep_columns=("resourceType",),
+    )
     assert isinstance(row, Row)
-    assert row.fields == {"text": "x", "resourceType": "Observation", "id": "o1", "subject": "Patient/7", "code": "Chest X-ray"}
+    assert row.fields == {
+        "text": "x",
+        "resourceType": "Observation",
+        "id": "o1",
+        "subject": "Patient/7",
+        "code": "Chest X-ray",
+    }
     with pytest.raises(InputError, match="no column `ward`; it has `text`, `resourceType`, `id`, `subject`, `code`"):
         read(tmp_path, resource, label_column="ward")
 
@@ -62,10 +75,22 @@ def test_subject_id_type_and_code_are_columns(tmp_path: Path) -> None:
     ("resource", "reason"),
     [
         ({"resourceType": "Observation", "valueQuantity": {"value": 7.1}}, "the resource holds no text"),
-        ({"resourceType": "DocumentReference", "content": [{"attachment": attachment(b"%PDF", "application/pdf")}]}, "the resource holds no text"),
-        ({"resourceType": "DocumentReference", "content": [{"attachment": {"data": "%%%"}}]}, "an attachment is no base64"),
-        ({"resourceType": "DocumentReference", "content": [{"attachment": attachment(b"\xe9 \xff")}]}, "an attachment is no base64"),
-        ({"resourceType": "Patient", "subject": "odd", "code": "odd", "note": "odd", "content": ["odd"]}, "the resource holds no text"),
+        (
+            {"resourceType": "DocumentReference", "content": [{"attachment": attachment(b"%PDF", "application/pdf")}]},
+            "the resource holds no text",
+        ),
+        (
+            {"resourceType": "DocumentReference", "content": [{"attachment": {"data": "%%%"}}]},
+            "an attachment is no base64",
+        ),
+        (
+            {"resourceType": "DocumentReference", "content": [{"attachment": attachment(b"\xe9 \xff")}]},
+            "an attachment is no base64",
+        ),
+        (
+            {"resourceType": "Patient", "subject": "odd", "code": "odd", "note": "odd", "content": ["odd"]},
+            "the resource holds no text",
+        ),
     ],
 )
 def test_a_resource_without_text_is_a_fault(tmp_path: Path, resource: dict[str, Any], reason: str) -> None:

@@ -30,12 +30,16 @@ def read(folder: Path, content: bytes, max_row_bytes: int = 4096) -> list[Row | 
 @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
 def test_a_message_is_a_record_whatever_ends_its_segments(tmp_path: Path, end: bytes) -> None:
     (row,) = read(tmp_path, end.join(line.encode() for line in ORU) + end)
-    assert row == Row(1, 0, TEXT, {"text": TEXT, "id": "MSG7", "subject": "7788", "type": "ORU^R01", "code": "Chest X-ray"})
+    assert row == Row(
+        1, 0, TEXT, {"text": TEXT, "id": "MSG7", "subject": "7788", "type": "ORU^R01", "code": "Chest X-ray"}
+    )
 
 
 def test_messages_of_a_batch_and_of_the_wire_are_told_apart(tmp_path: Path) -> None:
     message = "\r".join(ORU).encode() + b"\r"
-    items = read(tmp_path, b"FHS|^~\\&\rBHS|^~\\&\r" + message + b"\x0b" + message + b"\x1c\r" + message + b"BTS|3\rFTS|1\r")
+    items = read(
+        tmp_path, b"FHS|^~\\&\rBHS|^~\\&\r" + message + b"\x0b" + message + b"\x1c\r" + message + b"BTS|3\rFTS|1\r"
+    )
     assert [item.row for item in items if isinstance(item, Row)] == [1, 2, 3]
     start = len(b"FHS|^~\\&\rBHS|^~\\&\r")
     assert [item.byte for item in items] == [start, start + len(message) + 1, start + 2 * len(message) + 3]
@@ -64,7 +68,9 @@ def test_the_message_names_its_own_separators(tmp_path: Path) -> None:
         (b"MSH|^~\\&|A\rOBX|1|TX|1||" + b"x" * 5000 + b"\rNTE|1||x\r", "message longer than"),
     ],
 )
-def test_a_message_that_cannot_be_read_is_a_fault_and_the_next_one_is_read(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_a_message_that_cannot_be_read_is_a_fault_and_the_next_one_is_read(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     first, second = read(tmp_path, content + "\r".join(ORU).encode())
     assert isinstance(first, Fault) and (first.row, first.byte) == (1, 0) and first.reason.startswith(reason)
     assert isinstance(second, Row) and (second.row, second.byte) == (2, len(content))

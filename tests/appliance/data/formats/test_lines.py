@@ -71,7 +71,13 @@ def test_an_encoding_that_cannot_be_split_at_its_bytes_is_refused(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("content", "kind"),
-    [(b"PK\x03\x04rest", "XLSX"), (b"%PDF-1.7", "PDF"), (b"PAR1..", "Parquet"), (b"\x7fELF\x02", "ELF"), (b"\x00a" * 50, "NUL")],
+    [
+        (b"PK\x03\x04rest", "XLSX"),
+        (b"%PDF-1.7", "PDF"),
+        (b"PAR1..", "Parquet"),
+        (b"\x7fELF\x02", "ELF"),
+        (b"\x00a" * 50, "NUL"),
+    ],
 )
 def test_a_binary_file_is_named_for_what_it_is(tmp_path: Path, content: bytes, kind: str) -> None:
     with pytest.raises(InputError, match=kind):
@@ -109,7 +115,9 @@ def test_a_huge_line_takes_no_memory(tmp_path: Path) -> None:
     rows=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30), max_size=12),
     encoding=st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
 )
-def test_wide_encodings_keep_the_offsets_of_the_file(tmp_path_factory: pytest.TempPathFactory, rows: list[str], encoding: str) -> None:
+def test_wide_encodings_keep_the_offsets_of_the_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[str], encoding: str
+) -> None:
     content = ("\ufeff" + "".join(row + "\n" for row in rows)).encode(encoding)
     found = read(written(tmp_path_factory.mktemp("wide"), content))
     assert [line and line.decode()[:-1] for _byte, line in found] == rows

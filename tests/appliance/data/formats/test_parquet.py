@@ -38,7 +38,11 @@ def test_columns_of_every_plain_kind_become_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [([1.1e17, 1.0], "lost digits"), ([b"\xe9", b"a"], "bytes that are no UTF-8"), ([["a"], None], "holds list, not text")],
+    [
+        ([1.1e17, 1.0], "lost digits"),
+        ([b"\xe9", b"a"], "bytes that are no UTF-8"),
+        ([["a"], None], "holds list, not text"),
+    ],
 )
 def test_a_value_that_is_no_text_is_a_fault(tmp_path: Path, values: list[Any], reason: str) -> None:
     first, second = read(tmp_path, {"text": ["a", "b"], "x": values}, label_column="x")

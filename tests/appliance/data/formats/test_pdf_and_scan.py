@@ -22,7 +22,9 @@ def picture(size: tuple[int, int] = (740, 740)) -> Any:
     drawing = pytest.importorskip("PIL.ImageDraw")
     fonts = pytest.importorskip("PIL.ImageFont")
     image = image_module.new("RGB", size, "white")
-    drawing.Draw(image).multiline_text((30, 40), "\n".join(LINES), fill="black", font=fonts.load_default(40), spacing=30)
+    drawing.Draw(image).multiline_text(
+        (30, 40), "\n".join(LINES), fill="black", font=fonts.load_default(40), spacing=30
+    )
     return image
 
 
@@ -60,7 +62,9 @@ def test_a_locked_or_damaged_file_is_refused(tmp_path: Path, canvas: Any) -> Non
             read(pdf, tmp_path / name)
 
 
-def test_a_page_without_text_and_a_picture_are_recognized(tmp_path: Path, canvas: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_page_without_text_and_a_picture_are_recognized(
+    tmp_path: Path, canvas: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("rapidocr")
     image = picture()
     image.save(tmp_path / "a.png")
@@ -80,8 +84,10 @@ def test_a_picture_bomb_is_refused_by_its_header(tmp_path: Path, side: int) -> N
     pytest.importorskip("PIL")
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
-    (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
-    with pytest.raises(InputError, match="`ingest.max_image_pixels`"):
+    (tmp_path / "bomb.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    )
+    with pytest.raises(InputError, match=r"`ingest.max_image_pixels`"):
         read(scan, tmp_path / "bomb.png", max_image_pixels=20_000_000)
 
 

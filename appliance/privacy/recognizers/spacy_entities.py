@@ -7,7 +7,9 @@ as spans with a digit or a month; quantities, money and works are no personal da
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +50,23 @@ def load(folder: Path | None) -> Any:
     """
     if find_spec("spacy") is None:
         raise MissingPartError(_("scrubbing English needs the extra `privacy`: pip install 'skerry[privacy]'"))
+    with _hidden("torch", "transformers"):
+        return _load(folder)
+
+
+@contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    # spaCy and Presidio's plug-in for it import these when they can: seven CPU seconds for nothing, since the model needs neither.
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  None makes `import` fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def _load(folder: Path | None) -> Any:
     import spacy
 
     if folder is None:

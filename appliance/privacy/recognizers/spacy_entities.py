@@ -58,7 +58,8 @@ def load(folder: Path | None) -> Any:
 def _hidden(*modules: str) -> Iterator[None]:
     # spaCy and Presidio's plug-in for it import these when they can: seven CPU seconds for nothing, since the model needs neither.
     hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  None makes `import` fail
+    absent: dict[str, Any] = dict.fromkeys(hidden)  # None makes `import` fail
+    sys.modules.update(absent)
     try:
         yield
     finally:

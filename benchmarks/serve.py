@@ -25,8 +25,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from appliance import device
+from appliance.schema import Model
 from appliance.settings import load
 from appliance.store import Store
 
@@ -36,6 +38,7 @@ LABELS = 77
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--model")
@@ -50,14 +53,16 @@ def main() -> None:
         model = store.model(given.model) if given.model else build(store)
         key = release(store, model)
         processor, flags = device.cpu()
-        print(f"{processor}, {device.cores():g} cores, VNNI: {'yes' if {'avx512_vnni', 'avx_vnni'} & flags else 'no'}, load {os.getloadavg()[0]:.1f}")
+        print(
+            f"{processor}, {device.cores():g} cores, VNNI: {'yes' if {'avx512_vnni', 'avx_vnni'} & flags else 'no'}, load {os.getloadavg()[0]:.1f}"
+        )
         starts(home)
         for name, texts in corpora(model.folder).items():
             compare(home, key, model.folder, name, texts, given)
         alone_and_under_load(home, key, texts, given.clients)
 
 
-def build(store: Store):
+def build(store: Store) -> Model:
     """Register MiniLM with a random head as `onnx-int8`."""
     import torch
 
@@ -80,11 +85,14 @@ def build(store: Store):
         to_int8(store.scratch("bench") / "model.onnx", draft.folder / "model.onnx", needs_reduced_range())
         (draft.folder / "tokenizer.json").write_bytes((base / "tokenizer.json").read_bytes())
         labels = tuple(f"label{number}" for number in range(LABELS))
-        write_plan(draft.folder, Plan("onnx-int8", "classify", labels, 256, "", "minilm", ("en",), needs_reduced_range()))
-    return draft.artifact
+        write_plan(
+            draft.folder, Plan("onnx-int8", "classify", labels, 256, "", "minilm", ("en",), needs_reduced_range())
+        )
+    built: Model = draft.artifact
+    return built
 
 
-def release(store: Store, model) -> str:
+def release(store: Store, model: Model) -> str:
     """Promote the model and return an API key."""
     from appliance.release.registry import promote
     from appliance.serve.access import add_key
@@ -97,9 +105,28 @@ def corpora(folder: Path) -> dict[str, list[str]]:
     """Return the short and the mixed texts; made up of frequent words where the data sets are not here."""
     source = random.Random(0)
     if not (DATA / "banking77").exists():
-        words = "my card has not arrived yet please tell me where the payment for this account was sent".split()
+        words = (
+            "my",
+            "card",
+            "has",
+            "not",
+            "arrived",
+            "yet",
+            "please",
+            "tell",
+            "me",
+            "where",
+            "the",
+            "payment",
+            "went",
+        )
         short = [" ".join(source.choices(words, k=source.randint(5, 20))) for _ in range(2000)]
-        return {"short": short, "mixed": [" ".join(source.choices(words, k=min(250, int(source.paretovariate(1) * 5)))) for _ in range(2000)]}
+        return {
+            "short": short,
+            "mixed": [
+                " ".join(source.choices(words, k=min(250, int(source.paretovariate(1) * 5)))) for _ in range(2000)
+            ],
+        }
     short = [row["text"] for row in rows("banking77") if row["split"] == "test"]
     long = [row["text"] for name in ("drug_reviews", "medical_abstracts") for row in rows(name)][:2000]
     cut = [" ".join(text.split()[: source.choice((16, 32, 48, 64, 96, 180))]) for text in source.sample(long, 400)]
@@ -151,10 +178,12 @@ def starts(home: Path) -> None:
         with server(home) as (pid, _port, took_s):
             seconds.append(took_s)
             megabytes.append(memory_mb(pid))
-    print(f"start to ready {statistics.median(seconds):.2f} s (worst {max(seconds):.2f}), memory when ready {statistics.median(megabytes):.0f} MB")
+    print(
+        f"start to ready {statistics.median(seconds):.2f} s (worst {max(seconds):.2f}), memory when ready {statistics.median(megabytes):.0f} MB"
+    )
 
 
-def compare(home: Path, key: str, folder: Path, name: str, texts: list[str], given) -> None:
+def compare(home: Path, key: str, folder: Path, name: str, texts: list[str], given: argparse.Namespace) -> None:
     """Print texts per CPU second and per second of server and bare loop, in turns."""
     served, bare, rate, p50, p99, memory = [], [], [], [], [], 0.0
     with server(home) as (pid, port, _):
@@ -196,7 +225,9 @@ async def load_server(port: int, key: str, texts: list[str], clients: int, secon
     return took
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, texts: list[str], probabilities: bool = False):
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str, texts: list[str], probabilities: bool = False
+) -> dict[str, Any]:
     """Send one request over an open connection."""
     body = json.dumps({"inputs": texts, "probabilities": probabilities}).encode()
     head = f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -236,7 +267,14 @@ while time.perf_counter() < until:
 print(done / (time.process_time() - began))
 """
     environment = os.environ | {"TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run([sys.executable, "-c", code, str(folder), str(seconds)], input=json.dumps(texts), capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(seconds)],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
     return float(done.stdout)
 
 
@@ -260,7 +298,9 @@ def alone_and_under_load(home: Path, key: str, texts: list[str], clients: int) -
     with server(home) as (_pid, port, _):
         alone = asyncio.run(run(port, 1))
         loaded = asyncio.run(run(port, clients))
-    print(f"{sum(alone[text] != loaded[text] for text in alone)} of {len(alone)} answers differ in a bit between alone and {clients} at once")
+    print(
+        f"{sum(alone[text] != loaded[text] for text in alone)} of {len(alone)} answers differ in a bit between alone and {clients} at once"
+    )
 
 
 def cpu_s(pid: int) -> float:

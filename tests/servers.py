@@ -18,6 +18,7 @@ import httpx
 
 from appliance.release.registry import promote
 from appliance.serve.access import add_key
+from appliance.settings import load
 from appliance.store import Store
 from tests import tiny_onnx
 
@@ -32,6 +33,11 @@ class Server:
     process: subprocess.Popen[bytes]
     file: Path
     client: httpx.Client
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rsplit(":", 1)[1])
 
     def lines(self) -> list[dict[str, Any]]:
         """Return what it has logged."""
@@ -61,24 +67,35 @@ class Server:
 
 def lines(file: Path) -> list[dict[str, Any]]:
     """Return the whole log lines in a file."""
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.startswith("{") and line.endswith("}")]
+    return [
+        json.loads(line) for line in file.read_text("utf-8").splitlines() if line.startswith("{") and line.endswith("}")
+    ]
+
+
+def open_store(folder: Path) -> Store:
+    """Open `home` in a folder, its key file beside it; for fixtures that outlive a test's own home."""
+    home = folder / "home"
+    return Store.open(home, settings=load(home, store={"key_folder": folder / "keys"}))
 
 
 def home_with_release(folder: Path) -> tuple[Store, str]:
     """Make a home with a live release `triage` and return it with an API key."""
-    os.environ.setdefault("SKERRY_STORE__KEY_FOLDER", str(folder / "keys"))
-    store = Store.open(folder / "home")
+    store = open_store(folder)
     promote(store, tiny_onnx.add_model(store), "triage")
     return store, add_key(store, "tester")[1]
 
 
 @contextmanager
-def running(home: Path, key: str | None, *options: str, verify: Any = True, wait: bool = True, **environment: str) -> Iterator[Server]:
+def running(
+    home: Path, key: str | None, *options: str, verify: Any = True, wait: bool = True, **environment: str
+) -> Iterator[Server]:
     """Start `skerry serve` with options and environment variables, wait until it is ready, and stop it in the end."""
     file = home.parent / f"serve-{time.monotonic_ns()}.log"
     command = [*START, *options]
     with file.open("wb") as lines_file:
-        process = subprocess.Popen(command, stderr=lines_file, env=os.environ | {"SKERRY_HOME": str(home)} | environment)
+        process = subprocess.Popen(
+            command, stderr=lines_file, env=os.environ | {"SKERRY_HOME": str(home)} | environment
+        )
     try:
         until = time.monotonic() + 30
         while not (found := [line["url"] for line in lines(file) if line["event"] == "listening"]):

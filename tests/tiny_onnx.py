@@ -6,6 +6,7 @@ it runs in.
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from appliance.engine.plan import Plan, write_plan
@@ -35,9 +36,9 @@ def add_model(store: Store, name: str = "triage", form: str = "onnx-int8", seed:
     return model
 
 
-def text(words: int, start: int = 0) -> str:
-    """Return a text of so many words that the tokenizer knows; another `start` gives other words."""
-    return " ".join(f"w{(start * 7 + 13 * number) % WORDS}" for number in range(words))
+def text(words: int, seed: int = 0) -> str:
+    """Return a text of so many words that the tokenizer knows; each seed gives another one."""
+    return " ".join(f"w{number}" for number in random.Random(seed).choices(range(WORDS), k=words))
 
 
 def _write_tokenizer(path: Path) -> None:

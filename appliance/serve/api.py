@@ -176,7 +176,7 @@ class Inference:
         names = ("", "")
         try:
             if service.draining:
-                raise Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
+                raise _draining()
             body = await read_body(call.headers, receive, service.settings.max_body_bytes)
             question = self._parse(body, service.settings.max_inputs)
             wanted = scope["path_params"]
@@ -218,9 +218,16 @@ async def _finished(job: Job, workers: Workers, scope: Scope, timeout_s: float |
         timer = asyncio.get_running_loop().call_later(timeout_s, _drop, workers, job, "deadline-passed")
     try:
         await job.done
+    except asyncio.CancelledError:  # the time to drain is over
+        _drop(workers, job, "draining")
+        raise _draining() from None
     finally:
         if timer:
             timer.cancel()
+
+
+def _draining() -> Problem:
+    return Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
 
 
 def _drop(workers: Workers, job: Job, kind: str) -> None:

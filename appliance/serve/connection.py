@@ -61,6 +61,7 @@ class Connection(HttpToolsProtocol):
         """Note that the request has arrived whole."""
         self._reading_since, self._received_bytes = None, 0
         super().on_message_complete()
+        self.flow.resume_reading()  # a large body has paused it, and a paused connection does not see its client go
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give up the work that this client waits for."""

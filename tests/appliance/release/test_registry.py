@@ -45,7 +45,17 @@ def test_the_pointer_names_the_version_where_the_model_lies(store: Store) -> Non
     path = releases_folder(store.home, "main") / "triage.json"
     assert path.stat().st_mode & 0o777 == 0o600
     content = json.loads(path.read_text())
-    assert {"name", "project", "version", "stage", "changed", "min_score", "folder", "manifest_sha256", "history"} <= set(content)
+    assert {
+        "name",
+        "project",
+        "version",
+        "stage",
+        "changed",
+        "min_score",
+        "folder",
+        "manifest_sha256",
+        "history",
+    } <= set(content)
 
 
 def test_rollback_goes_back_one_version_at_a_time(store: Store) -> None:

@@ -48,7 +48,8 @@ def test_keys_are_long_and_never_the_same(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, b"", b"Bearer", b"Bearer ", b"Bearer wrong", b"Basic dXNlcjpwdw==", b"\xff\xfe", b"Bearer " + b"x" * 9999]
+    "header",
+    [None, b"", b"Bearer", b"Bearer ", b"Bearer wrong", b"Basic dXNlcjpwdw==", b"\xff\xfe", b"Bearer " + b"x" * 9999],
 )
 def test_anything_but_a_key_is_nobody(store: Store, header: bytes | None) -> None:
     add_key(store, "ward-3")

@@ -72,7 +72,12 @@ def test_json_in_another_encoding_is_malformed(encoding: str) -> None:
 
 
 def test_infer_reads_texts_id_and_outputs() -> None:
-    body = {"id": "7", "parameters": {"x": 1}, "inputs": [TEXT], "outputs": [{"name": "probabilities"}, {"name": "label"}]}
+    body = {
+        "id": "7",
+        "parameters": {"x": 1},
+        "inputs": [TEXT],
+        "outputs": [{"name": "probabilities"}, {"name": "label"}],
+    }
     question = parse_infer(json.dumps(body).encode(), 10)
     assert (question.texts, question.id, question.outputs) == (["a", "b"], "7", ("probabilities", "label"))
 
@@ -110,7 +115,10 @@ def test_infer_refuses(change: dict[str, Any], field: str) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.just(SECRET) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["inputs", "model", "name", SECRET]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["inputs", "model", "name", SECRET]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -153,11 +161,18 @@ def test_the_description_and_the_parser_agree(value: dict[str, Any]) -> None:
 
 tensors = st.fixed_dictionaries(
     {"name": st.sampled_from(["text", "other"]), "shape": st.just([1]), "datatype": st.sampled_from(["BYTES", "INT8"])},
-    optional={"data": st.sampled_from([["a"], [["a"]], [1], "a", [["a", "b"]]]), "parameters": st.sampled_from([{}, None, 3]), "x": st.none()},
+    optional={
+        "data": st.sampled_from([["a"], [["a"]], [1], "a", [["a", "b"]]]),
+        "parameters": st.sampled_from([{}, None, 3]),
+        "x": st.none(),
+    },
 )
 
 
-@given(st.lists(tensors, max_size=2), st.sampled_from([None, [], [{"name": "score"}], [{"name": "x"}], [{"name": "label", "parameters": 1}], 3]))
+@given(
+    st.lists(tensors, max_size=2),
+    st.sampled_from([None, [], [{"name": "score"}], [{"name": "x"}], [{"name": "label", "parameters": 1}], 3]),
+)
 def test_the_description_of_infer_agrees_too(inputs: list[Any], outputs: Any) -> None:
     value = {"inputs": inputs, "outputs": outputs}
     assert parses(parse_infer, value) == fits(describe.InferRequest, value)

@@ -58,7 +58,9 @@ def test_several_releases_need_one(store: Store) -> None:
     assert (caught.value.status, caught.value.field) == (422, "model")
 
 
-@pytest.mark.parametrize(("name", "version"), [("other", None), ("triage", "000000000000"), ("../triage", None), ("\ud800", None)])
+@pytest.mark.parametrize(
+    ("name", "version"), [("other", None), ("triage", "000000000000"), ("../triage", None), ("\ud800", None)]
+)
 def test_what_does_not_serve_is_not_found(store: Store, name: str, version: str | None) -> None:
     promote(store, add_model(store), "triage")
     router = router_of(store)

@@ -1,0 +1,172 @@
+"""Clients that hold a connection for nothing, and clients that send too much: each is closed, the others notice nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers import Server, home_with_release, running
+
+LIMITS = {"SKERRY_SERVE__READ_S": "1", "SKERRY_SERVE__MAX_BODY_BYTES": "100000", "SKERRY_SERVE__MAX_CONNECTIONS": "40"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    store, key = home_with_release(tmp_path_factory.mktemp("connection"))
+    with running(store.home, key, **LIMITS) as started:
+        yield started
+
+
+def plug(server: Server) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=15)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def head(server: Server, length: int, more: str = "") -> bytes:
+    key = server.client.headers["authorization"]
+    return f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\ncontent-length: {length}\r\n{more}\r\n".encode()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionError:
+        pass
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /v2/health/live HTTP/1.1\r\nx-slow: ", b"POST /v1/predict HTTP/1.1\r\ncontent-length: 50\r\n\r\n{"],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_what_does_not_arrive_in_time_is_closed(server: Server, sent: bytes) -> None:
+    with plug(server) as connection:
+        connection.sendall(sent)
+        began = time.monotonic()
+        answer = read_all(connection)
+    assert 0.9 < time.monotonic() - began < 8
+    assert answer.startswith((b"HTTP/1.1 408", b"HTTP/1.1 401"))
+    assert server.client.post("/v1/predict", json={"inputs": ["w1"]}).status_code == 200
+
+
+def test_a_trickle_does_not_keep_a_connection(server: Server) -> None:
+    """Slow-loris: a byte now and then never makes a request."""
+    with plug(server) as connection:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\n")
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 10:
+                connection.sendall(b"x")
+                time.sleep(0.1)
+        except ConnectionError:
+            pass
+        assert time.monotonic() - began < 8
+
+
+def test_empty_lines_do_not_keep_a_connection(server: Server) -> None:
+    """RFC 9112 lets a server skip empty lines before a request; not for ever."""
+    with plug(server) as connection:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < 12:
+                connection.sendall(b"\r\n")
+                time.sleep(0.1)
+        except ConnectionError:
+            pass
+        assert time.monotonic() - began < 10
+
+
+def test_a_huge_head_is_refused(server: Server) -> None:
+    with plug(server) as connection:
+        connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nx-large: " + b"x" * 200_000)
+        assert read_all(connection).startswith(b"HTTP/1.1 431")
+
+
+def test_a_body_without_end_is_cut_off(server: Server) -> None:
+    with plug(server) as connection:
+        connection.sendall(head(server, 10**9))
+        try:
+            for _ in range(10_000):
+                connection.sendall(b"x" * 65536)
+        except ConnectionError:
+            pass
+        else:
+            raise AssertionError("the server took it all")
+
+
+def test_trailers_without_end_are_cut_off(server: Server) -> None:
+    """Fields behind a chunked body are kept by the parser, so they count too."""
+    key = server.client.headers["authorization"]
+    begin = f"POST /v1/predict HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+    with plug(server) as connection:
+        connection.sendall(begin.encode())
+        try:
+            for number in range(100_000):
+                connection.sendall(b"x-%d: %s\r\n" % (number, b"x" * 100))
+        except ConnectionError:
+            pass
+        else:
+            raise AssertionError("the server took it all")
+
+
+def test_ten_thousand_tiny_chunks_make_a_body(server: Server) -> None:
+    body = json.dumps({"inputs": ["w1 " * 3000]}).encode()
+    key = server.client.headers["authorization"]
+    begin = f"POST /v1/predict HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    with plug(server) as connection:
+        connection.sendall(begin.encode() + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+        assert read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_sent_in_a_row_are_answered_in_order(server: Server) -> None:
+    bodies = [json.dumps({"inputs": [f"w{number}"] * (number + 1)}).encode() for number in range(5)]
+    with plug(server) as connection:
+        connection.sendall(b"".join(head(server, len(body)) + body for body in bodies))
+        received = b""
+        while received.count(b'"predictions"') < 5:
+            received += connection.recv(65536)
+    counts = [answer.count(b'"label"') for answer in received.split(b'{"predictions"')[1:]]
+    assert counts == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x00\xff\xfe\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00"],
+    ids=["bytes", "version", "TLS"],
+)
+def test_what_is_no_http_is_refused_and_named_by_its_place_only(server: Server, sent: bytes) -> None:
+    with plug(server) as connection:
+        connection.sendall(sent)
+        assert read_all(connection)[:12] in (b"HTTP/1.1 400", b"HTTP/1.1 408", b"HTTP/1.1 404")
+    assert all(
+        set(line) <= {"time", "event", "place", "level", "error"}
+        for line in server.lines()
+        if line["event"] == "library"
+    )
+
+
+def test_too_many_connections_are_turned_away_and_the_server_recovers(server: Server) -> None:
+    plugs = [plug(server) for _ in range(60)]
+    try:
+        for connection in plugs:
+            connection.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        answers = [connection.recv(65536)[:12] for connection in plugs]
+    finally:
+        for connection in plugs:
+            connection.close()
+    assert set(answers) == {b"HTTP/1.1 503"} or set(answers) == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
+    until = time.monotonic() + 5
+    while server.client.post("/v1/predict", json={"inputs": ["w1"]}).status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from appliance import engine
+from appliance import device, engine
 from appliance.engine.on_torch import load_network
 from appliance.engine.plan import read_plan, write_plan
 from appliance.errors import NotFoundError
@@ -21,7 +22,6 @@ from appliance.store import Store
 from appliance.words import _
 
 _EXACT_ROWS = 64  # an fp32 export differs by rounding alone: a few rows show it
-_CARDS = ("card.json", "card.md")
 
 
 def export(store: Store, model: Model, settings: ExportSettings, dataset: Dataset | None = None) -> Model:
@@ -37,12 +37,8 @@ def export(store: Store, model: Model, settings: ExportSettings, dataset: Datase
     with store.draft("model", source.name, parents=(source.id,), meta=meta) as draft:
         draft.verb = "export"
         found = export_folder(source.folder, draft.folder, settings, texts)
-        (draft.folder / "parity.json").write_text(json.dumps(found.as_dict(), indent=1) + "\n")
-        for card in _CARDS:
-            if (source.folder / card).exists():
-                shutil.copyfile(source.folder / card, draft.folder / card)
-        draft.beside.update({"parity.json", *_CARDS})
         draft.meta |= {"format": settings.format, "parity": found.as_dict(), "size_bytes": size_bytes(draft.folder)}
+        draft.beside |= set(_write_cards(source, draft.folder, draft.meta))
     exported: Model = draft.artifact
     return exported
 
@@ -77,8 +73,29 @@ def size_bytes(folder: Path) -> int:
     return sum((folder / name).stat().st_size for name in loaded if (folder / name).exists())
 
 
+def _write_cards(source: Model, folder: Path, meta: dict[str, Any]) -> tuple[str, ...]:
+    """Write the parity and the source's card, with a word about the export, beside the model; return the files' names."""
+    told = {key: meta[key] for key in ("format", "parity", "size_bytes")}
+    (folder / "parity.json").write_text(json.dumps(told["parity"], indent=1) + "\n", "utf-8")
+    card, page = source.folder / "card.json", source.folder / "card.md"
+    content = json.loads(card.read_bytes()) if card.exists() else {}
+    content["export"] = told | {"source": source.reference, "hardware": device.describe()}
+    (folder / "card.json").write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    line = _(
+        "Exported as {format}, {bytes} bytes: the same label as its source on {agreement:.1%} of {rows} real rows.",
+        format=told["format"],
+        bytes=told["size_bytes"],
+        **told["parity"],
+    )
+    before = page.read_text("utf-8") + "\n" if page.exists() else ""
+    (folder / "card.md").write_text(before + line + "\n", "utf-8")
+    return "parity.json", "card.json", "card.md"
+
+
 def _reduce_range(settings: ExportSettings) -> bool:
-    return needs_reduced_range() if settings.reduce_range == "auto" else settings.reduce_range == "on"
+    if settings.reduce_range == "auto":
+        return needs_reduced_range(platform.machine(), device.cpu()[1])
+    return settings.reduce_range == "on"
 
 
 def _source(store: Store, model: Model) -> Model:

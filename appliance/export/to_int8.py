@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import platform
+from collections.abc import Collection
 from pathlib import Path
 
 from appliance.export.to_onnx import write_plainly
 
-_TYPES = [
-    "MatMul",
-    "Gather",
-]  # the embedding (Gather) is half of a small model; the head (Gemm) is tiny and stays exact
+# Gather is the embedding: half of a small model, most of a multilingual one.
+_TYPES = ["MatMul", "Gather"]
 
 
 def to_int8(source: Path, target: Path, reduce_range: bool) -> None:
@@ -43,9 +41,6 @@ def to_int8(source: Path, target: Path, reduce_range: bool) -> None:
     write_plainly(quantised, target)
 
 
-def needs_reduced_range(machine: str = platform.machine(), cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tell whether int8 products can overflow on this machine: x86 whose flags name no VNNI (`avx512_vnni`, `avx_vnni`)."""
-    if machine not in ("x86_64", "AMD64"):
-        return False
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return not {"avx512_vnni", "avx_vnni"} & set(flags)
+def needs_reduced_range(machine: str, flags: Collection[str]) -> bool:
+    """Tell whether int8 products can overflow on a CPU: x86 whose flags name no VNNI (`avx512_vnni`, `avx_vnni`)."""
+    return machine in ("x86_64", "AMD64") and not {"avx512_vnni", "avx_vnni"} & set(flags)

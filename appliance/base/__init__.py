@@ -4,9 +4,6 @@
 folder holds `config.json`, `model.safetensors`, `tokenizer.json` and `base.json` (an encoder), or whatever its kind needs, and `base.json`.
 """
 
-from appliance.base.add import add
-from appliance.base.choose import choose, han_share
-from appliance.base.fetch import fetch
 from appliance.base.folder import bases, bases_folder, find, verify
 
-__all__ = ["add", "bases", "bases_folder", "choose", "fetch", "find", "han_share", "verify"]
+__all__ = ["bases", "bases_folder", "find", "verify"]

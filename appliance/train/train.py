@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance import device
-from appliance.base import choose, find, han_share, verify
-from appliance.base.folder import read_base_json
+from appliance.base.choose import choose, han_share
+from appliance.base.folder import find, read_base_json, verify
 from appliance.engine import on_torch
 from appliance.engine.plan import Plan, write_plan
 from appliance.engine.texts import Reader

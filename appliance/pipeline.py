@@ -100,7 +100,9 @@ def export(store: Store, model: str, overrides: Overrides = None) -> dict[str, A
     from appliance.export.export import export as make_portable
 
     exported = make_portable(store, store.model(model), _settings(store, overrides).export)
-    return {"path": str(exported.folder)} | _about(exported, "format", "parity", "size_bytes")
+    return _about(
+        exported, "format", "parity", "size_bytes", "float_bytes", "size_ratio", "latency_ratio", "latency_ms"
+    ) | {"path": str(exported.folder)}
 
 
 def evaluate(store: Store, model: str, dataset: str, overrides: Overrides = None) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def evaluate(store: Store, model: str, dataset: str, overrides: Overrides = None
     from appliance.evaluate.evaluate import evaluate as measure
 
     report = measure(store, store.model(model), store.dataset(dataset), _settings(store, overrides).evaluate)
-    return _about(report, "metrics", "floors")
+    return _about(report, "metrics", "floors") | {"path": str(report.folder)}
 
 
 def promote(

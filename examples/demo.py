@@ -92,7 +92,9 @@ def serving() -> Iterator[tuple[str, str]]:
     """Start the server with a fresh API key; yield its address and the key."""
     title("skerry serve")
     key = skerry("key", "add", "demo", "--json")["key"]
-    server = subprocess.Popen([sys.executable, "-m", "appliance.cli", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "appliance.cli", "serve", "--port", "0"], stderr=subprocess.PIPE, text=True
+    )
     assert server.stderr
     try:
         address = next(found[0] for line in server.stderr if (found := re.search(r"https?://[\d.:]+\d", line)))
@@ -114,7 +116,9 @@ def ready(address: str) -> bool:
         return False
 
 
-def questions(stories: list[dict[str, Any]], folder: Path, options: argparse.Namespace) -> Iterator[tuple[dict[str, Any], str]]:
+def questions(
+    stories: list[dict[str, Any]], folder: Path, options: argparse.Namespace
+) -> Iterator[tuple[dict[str, Any], str]]:
     """Three texts to ask: written here for the synthetic story, the file's labels' own rows otherwise."""
     if options.data:
         texts = [stories[0]["steps"]["curate"]["labels"], "hello", "?"]
@@ -140,7 +144,16 @@ def tell(story: dict[str, Any]) -> None:
     steps = story["steps"]
     ingest, scrub, curate, export, found = (steps[name] for name in ("ingest", "scrub", "curate", "export", "evaluate"))
     title(story["release"])
-    row(_("rows"), _("{read} read, {rejected} rejected, {held_back} held back, {duplicates} duplicates", read=ingest["read"], rejected=ingest["rejected"], held_back=scrub["held_back"], duplicates=curate["duplicates"]))
+    row(
+        _("rows"),
+        _(
+            "{read} read, {rejected} rejected, {held_back} held back, {duplicates} duplicates",
+            read=ingest["read"],
+            rejected=ingest["rejected"],
+            held_back=scrub["held_back"],
+            duplicates=curate["duplicates"],
+        ),
+    )
     row(_("personal data"), ", ".join(f"{kind} {count}" for kind, count in scrub["findings"].items()) or "-")
     row(_("splits"), ", ".join(f"{split} {count}" for split, count in curate["splits"].items()))
     row(_("model"), f"{steps['train']['base']}, {steps['train']['method']}, {steps['train']['seconds']:.0f} s")
@@ -148,7 +161,17 @@ def tell(story: dict[str, Any]) -> None:
     low, high = metrics["accuracy_interval"]
     row(_("accuracy"), f"{metrics['accuracy']:.3f}  (95 %: {low:.3f} - {high:.3f}; macro-F1 {metrics['macro_f1']:.3f})")
     row(_("floors"), ", ".join(f"{name} {value['accuracy']:.3f}" for name, value in found.get("floors", {}).items()))
-    row(_("formats"), json.dumps(export.get("formats", {})))
+    sizes = f"fp32 {export['float_bytes'] / 1e6:.1f} MB, int8 {export['size_bytes'] / 1e6:.1f} MB ({export['size_ratio']:.1f}x smaller)"
+    row(_("size"), sizes)
+    times = [f"{shape}: {ms['fp32']:.1f} / {ms['int8']:.1f} ms" for shape, ms in export["latency_ms"].items()]
+    row(
+        _("fp32 / int8"),
+        _(
+            "{times} ({ratio}x faster; batch x tokens, one thread)",
+            times=", ".join(times),
+            ratio=export["latency_ratio"],
+        ),
+    )
 
 
 def what_next(stories: list[dict[str, Any]], folder: Path) -> None:

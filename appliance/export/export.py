@@ -13,6 +13,7 @@ from appliance import device, engine
 from appliance.engine.on_torch import load_network
 from appliance.engine.plan import read_plan, write_plan
 from appliance.errors import NotFoundError
+from appliance.export.latency import SHAPES, latency, latency_ratio
 from appliance.export.parity import Parity, check_agreement, check_exact, parity, sample_texts
 from appliance.export.to_int8 import needs_reduced_range, to_int8
 from appliance.export.to_onnx import to_onnx
@@ -36,35 +37,55 @@ def export(store: Store, model: Model, settings: ExportSettings, dataset: Datase
     meta = {key: source.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in source.meta}
     with store.draft("model", source.name, parents=(source.id,), meta=meta) as draft:
         draft.verb = "export"
-        found = export_folder(source.folder, draft.folder, settings, texts)
+        found, gain = export_folder(source.folder, draft.folder, settings, texts)
         draft.meta |= {"format": settings.format, "parity": found.as_dict(), "size_bytes": size_bytes(draft.folder)}
+        draft.meta |= gain
         draft.beside |= set(_write_cards(source, draft.folder, draft.meta))
     exported: Model = draft.artifact
     return exported
 
 
-def export_folder(source: Path, target: Path, settings: ExportSettings, texts: list[str]) -> Parity:
+def export_folder(
+    source: Path, target: Path, settings: ExportSettings, texts: list[str]
+) -> tuple[Parity, dict[str, Any]]:
     """Export the torch model folder `source` into the folder `target` and hold the result against it on `texts`.
 
-    `target` ends with `model.json`, `tokenizer.json` and `model.onnx`, nothing else. Raises `PolicyError` as `export`.
+    `target` ends with `model.json`, `tokenizer.json` and `model.onnx`, nothing else. Returns the parity and, for int8, what it gains over fp32
+    on this machine (see `_gain`). Raises `PolicyError` as `export`.
     """
     plan = replace(read_plan(source), format="onnx")
     write_plan(target, plan)
     shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
     to_onnx(load_network(source, len(plan.labels)), target / "model.onnx", settings.opset)
     reference = engine.load(source)
-    exact = parity(reference, engine.load(target), texts[:_EXACT_ROWS])
+    float_engine, float_bytes = engine.load(target), size_bytes(target)
+    exact = parity(reference, float_engine, texts[:_EXACT_ROWS])
     check_exact(exact, settings.max_logit_difference)
     if settings.format == "onnx":
-        return exact
+        return exact, {}
     plan = replace(plan, format="onnx-int8", reduce_range=_reduce_range(settings))
     (target / "model.onnx").rename(target / "exact.onnx")
     to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range)
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
-    found = parity(reference, engine.load(target), texts)
+    small = engine.load(target)
+    found = parity(reference, small, texts)
     check_agreement(found, settings.min_agreement)
-    return found
+    return found, _gain(float_engine, small, float_bytes, size_bytes(target))
+
+
+def _gain(float_engine: engine.Engine, small: engine.Engine, float_bytes: int, small_bytes: int) -> dict[str, Any]:
+    """Return `size_ratio` and `latency_ratio` of fp32 over int8, and the milliseconds of both at each (batch x tokens)."""
+    times = latency({"fp32": float_engine, "int8": small})
+    milliseconds = {
+        f"{batch}x{tokens}": {name: round(times[name][batch, tokens], 2) for name in times} for batch, tokens in SHAPES
+    }
+    return {
+        "float_bytes": float_bytes,
+        "size_ratio": round(float_bytes / small_bytes, 2),
+        "latency_ratio": round(latency_ratio(times["fp32"], times["int8"]), 2),
+        "latency_ms": milliseconds,
+    }
 
 
 def size_bytes(folder: Path) -> int:

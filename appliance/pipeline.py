@@ -74,7 +74,7 @@ def scrub_file(
     """Personal data out of one file; needs no home."""
     from appliance.privacy.scrub_file import scrub_file as take_out
 
-    settings = load(**(overrides or {})).scrub
+    settings = load(None, **(overrides or {})).scrub
     return take_out(file, out, settings, text_columns or (), keep_columns or (), language, report)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.jobs import progress
 from appliance.release import registry
 from appliance.schema import Artifact, Dataset, Model, Record
@@ -296,20 +296,34 @@ def _write_csv(out: Path, rows: Iterator[dict[str, Any]]) -> int:
 
 
 def find_any(store: Store, reference: str) -> Artifact:
-    """Find a data set, model or report by `NAME` or `NAME@ID`. Raises `NotFoundError`."""
+    """Find a data set, model or report by `NAME` or `NAME@ID`; a report only when nothing else has the name.
+
+    Raises `NotFoundError`, and `SettingsError` when a data set and a model share the name.
+    """
+    found: list[Artifact] = []
     for kind in ("dataset", "model", "report"):
         try:
-            found: Artifact = store.artifact(kind, reference)
-            return found
+            found.append(store.artifact(kind, reference))
         except NotFoundError:
             continue
-    raise NotFoundError(
-        _(
-            "nothing is called `{reference}` in project `{project}`; see `skerry list`",
-            reference=reference,
-            project=store.project,
+    if not found:
+        raise NotFoundError(
+            _(
+                "nothing is called `{reference}` in project `{project}`; see `skerry list`",
+                reference=reference,
+                project=store.project,
+            )
         )
-    )
+    if len(found) > 1 and found[1].kind == "model":
+        raise SettingsError(
+            _(
+                "`{name}` is a data set and a model; say which: `{dataset}` or `{model}`",
+                name=reference,
+                dataset=found[0].reference,
+                model=found[1].reference,
+            )
+        )
+    return found[0]
 
 
 def _bytes(path: Path) -> int:

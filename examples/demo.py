@@ -158,7 +158,7 @@ def tell(story: dict[str, Any]) -> None:
     row(_("splits"), ", ".join(f"{split} {count}" for split, count in curate["splits"].items()))
     row(_("model"), f"{steps['train']['base']}, {steps['train']['method']}, {steps['train']['seconds']:.0f} s")
     metrics = found["metrics"]
-    low, high = metrics["accuracy_interval"]
+    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     row(_("accuracy"), f"{metrics['accuracy']:.3f}  (95 %: {low:.3f} - {high:.3f}; macro-F1 {metrics['macro_f1']:.3f})")
     row(_("floors"), ", ".join(f"{name} {value['accuracy']:.3f}" for name, value in found.get("floors", {}).items()))
     sizes = f"fp32 {export['float_bytes'] / 1e6:.1f} MB, int8 {export['size_bytes'] / 1e6:.1f} MB ({export['size_ratio']:.1f}x smaller)"

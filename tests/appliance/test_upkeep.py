@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.store import Store
@@ -121,6 +121,16 @@ def test_delete_is_refused_while_a_child_or_a_release_needs_it() -> None:
     delete(store, child.reference)
     delete(store, raw.reference)
     assert store.artifacts("dataset") == []
+
+
+def test_a_name_of_two_things_must_be_said_in_full() -> None:
+    store = Store.open()
+    _raw, child = line(store)
+    with store.draft("model", "notes", meta={"format": "onnx"}) as draft:
+        (draft.folder / "model.onnx").write_bytes(b"x")
+    with pytest.raises(SettingsError, match=child.id[:12]):
+        delete(store, "notes")
+    assert delete(store, draft.artifact.reference)["deleted"] == draft.artifact.reference
 
 
 def test_prune_shows_before_it_removes() -> None:

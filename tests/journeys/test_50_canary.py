@@ -24,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     made = make_site(tmp_path_factory.mktemp("site"))
     made.run("run", str(made.folder / "triage.toml"))
     made.run("ingest", str(made.folder / "messages.csv"), "--name", "bad", "--text-column", "nothing", code=3)
-    made.run("scrub", "messages", "--report", str(made.home / "scrub-report"), code=None)
+    made.run("scrub", "triage", "--report", str(made.home / "scrub-report"))
     made.run("fsck")
     return made
 
@@ -84,6 +84,6 @@ def test_no_identity_is_printed(site: Site) -> None:
     """Neither results nor errors nor logs show a value; only what the user typed comes back."""
     jobs = site.skerry("list", "jobs")["jobs"]
     outputs = [site.run("jobs", "log", job["id"]).stdout for job in jobs]
-    outputs += [site.run(*verb).stdout for verb in (["list"], ["history"], ["show", "messages"], ["show", "triage"])]
+    outputs += [site.run(*verb).stdout for verb in (["list"], ["history"], ["kinds"], ["space"])]
     printed = "\n".join(outputs).encode()
     assert [name for name, value in CANARIES.items() if value in printed] == []

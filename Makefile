@@ -61,10 +61,7 @@ lock: setup
 	$(BIN)/python locks/lock.py
 
 words: setup
-	mkdir -p .cache
-	$(BIN)/pybabel --quiet extract --no-location --no-wrap --sort-output --project=skerry --output=.cache/skerry.pot appliance labeling bundle examples
-	$(BIN)/pybabel --quiet update --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --domain=skerry --input-file=.cache/skerry.pot --output-dir=appliance/locale --locale=zh
-	$(BIN)/pybabel --quiet compile --statistics --domain=skerry --directory=appliance/locale
+	$(BIN)/python docs/catalogue.py
 
 docs: setup
 	$(BIN)/python docs/generate.py

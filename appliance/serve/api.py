@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
@@ -41,7 +41,6 @@ from appliance.serve.workers import Answer, Job, Workers
 from appliance.settings import ServeSettings
 from appliance.words import _
 
-_OPEN_PATHS = ("/v2/health/", "/docs", "/openapi.json")  # they tell nothing about this installation
 _LOOPBACK_HOST = re.compile(rb"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _JSON = (b"content-type", b"application/json")
@@ -125,7 +124,7 @@ class Gate:
             # Without keys only this machine may ask; a page in its browser that plays another host's name may not.
             if not _LOOPBACK_HOST.fullmatch(call.headers.get(b"host", b"localhost")):
                 raise Problem("misdirected", _("without API keys the server answers to loopback names only"))
-        elif not path.startswith(_OPEN_PATHS):
+        elif not path.startswith(describe.OPEN_PATHS):
             key = access.owner_of(call.headers.get(b"authorization"))
             if key is None:
                 raise Problem("unauthorized", _("send `Authorization: Bearer KEY` with a key that is in force"))
@@ -187,8 +186,9 @@ class Inference:
             job = workers.submit(served.predict, question.texts)
             await _finished(job, workers, scope, timeout_s)
             answer = self._answer(question, served, job)
-        except Problem as problem:
-            service.metrics.requests.labels(*names, problem.status).inc()
+        except Exception as error:
+            status = error.status if isinstance(error, Problem) else 500
+            service.metrics.requests.labels(*names, status).inc()
             raise
         waited_s = job.started - job.arrived
         failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)
@@ -212,27 +212,35 @@ def _timeout_s(headers: Mapping[bytes, bytes]) -> float | None:
 
 
 async def _finished(job: Job, workers: Workers, scope: Scope, timeout_s: float | None) -> None:
-    scope[ON_DISCONNECT] = partial(_drop, workers, job, "client-gone")
+    scope[ON_DISCONNECT] = partial(_drop, workers, job, _gone)
     timer = None
     if timeout_s is not None:
-        timer = asyncio.get_running_loop().call_later(timeout_s, _drop, workers, job, "deadline-passed")
+        timer = asyncio.get_running_loop().call_later(timeout_s, _drop, workers, job, _late)
     try:
         await job.done
     except asyncio.CancelledError:  # the time to drain is over
-        _drop(workers, job, "draining")
+        _drop(workers, job, _draining)
         raise _draining() from None
     finally:
         if timer:
             timer.cancel()
 
 
+def _drop(workers: Workers, job: Job, reason: Callable[[], Problem]) -> None:
+    if not job.done.done():
+        workers.drop(job, reason())
+
+
+def _gone() -> Problem:
+    return Problem("client-gone", _("the client went away before its answer was ready"))
+
+
+def _late() -> Problem:
+    return Problem("deadline-passed", _("the deadline passed; the texts that still waited were not run"))
+
+
 def _draining() -> Problem:
     return Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
-
-
-def _drop(workers: Workers, job: Job, kind: str) -> None:
-    if not job.done.done():
-        workers.drop(job, Problem(kind, _("the answer was not ready while somebody waited for it")))
 
 
 def _predictions(question: Question, served: Served, job: Job) -> bytes:
@@ -311,38 +319,24 @@ def _add_protocol(app: FastAPI, service: Service) -> None:
         response.status_code = 200 if yes else 503
         return {"ready": yes}
 
-    @app.get(
-        "/v2/models/{model}",
-        response_model=describe.ModelMetadata,
-        responses=_V2_ERRORS,
-        summary="What a model reads and gives",
-        tags=["v2"],
-    )
-    @app.get(
-        "/v2/models/{model}/versions/{version}",
-        response_model=describe.ModelMetadata,
-        responses=_V2_ERRORS,
-        summary="The same, of one version",
-        tags=["v2"],
-    )
-    async def model_metadata(model: str, version: str | None = None) -> Any:
+    described: dict[str, Any] = {"response_model": describe.ModelMetadata, "responses": _V2_ERRORS, "tags": ["v2"]}
+
+    @app.get("/v2/models/{model}", summary="What a model reads and gives", **described)
+    async def model_metadata(model: str) -> Any:
+        return _metadata(router.pick(model))
+
+    @app.get("/v2/models/{model}/versions/{version}", summary="What a version reads and gives", **described)
+    async def version_metadata(model: str, version: str) -> Any:
         return _metadata(router.pick(model, version))
 
-    @app.get(
-        "/v2/models/{model}/ready",
-        response_model=describe.ModelReady,
-        responses=_V2_ERRORS,
-        summary="Does this model serve",
-        tags=["v2"],
-    )
-    @app.get(
-        "/v2/models/{model}/versions/{version}/ready",
-        response_model=describe.ModelReady,
-        responses=_V2_ERRORS,
-        summary="Does this version serve",
-        tags=["v2"],
-    )
-    async def model_ready(model: str, version: str | None = None) -> Any:
+    described |= {"response_model": describe.ModelReady}
+
+    @app.get("/v2/models/{model}/ready", summary="Does a model serve", **described)
+    async def model_ready(model: str) -> Any:
+        return {"name": router.pick(model).release.name, "ready": not service.draining}
+
+    @app.get("/v2/models/{model}/versions/{version}/ready", summary="Does a version serve", **described)
+    async def version_ready(model: str, version: str) -> Any:
         return {"name": router.pick(model, version).release.name, "ready": not service.draining}
 
 
@@ -371,6 +365,8 @@ def _metadata(served: Served) -> dict[str, Any]:
 
 
 def _add_own(app: FastAPI, service: Service) -> None:
+    document = cache(lambda: _encode(describe.describe(app)))
+
     @app.get("/v1/models", response_model=describe.ModelList, summary="The releases that serve", tags=["v1"])
     async def models() -> Any:
         return {"data": [_card(served) for served in service.router.all()]}
@@ -382,7 +378,7 @@ def _add_own(app: FastAPI, service: Service) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
-        return JSONResponse(describe.describe(app))
+        return Response(document(), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -94,9 +94,17 @@ def parse_infer(body: bytes, max_inputs: int) -> Question:
         raise Problem("invalid", _("`inputs[0].shape` must be [n] or [n, 1] for n texts"), field="inputs[0].shape")
     return Question(
         texts=_texts(data, "inputs[0].data", max_inputs),
-        id=_typed(content, "id", str),
+        id=_identity(content),
         outputs=tuple(_outputs(_typed(content, "outputs", list) or [])),
     )
+
+
+def _identity(content: Mapping[str, Any]) -> str | None:
+    # It goes back as it came, in UTF-8, which has no half characters (lone surrogates).
+    found: str | None = _typed(content, "id", str)
+    if found and any("\ud800" <= character <= "\udfff" for character in found):
+        raise Problem("invalid", _("`id` holds half a character (a lone surrogate)"), field="id")
+    return found
 
 
 def _outputs(wanted: Iterable[Any]) -> Iterable[str]:

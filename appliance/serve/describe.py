@@ -208,8 +208,10 @@ class ModelReady(BaseModel):
     ready: bool
 
 
+# These need no key: they tell nothing about this installation, and a browser cannot send one when it opens a page.
+OPEN_PATHS = ("/v2/health/", "/docs", "/openapi.json")
 _STATUSES = {
-    "400": "No JSON.",
+    "400": "No JSON, or by the V2 protocol a wrong field.",
     "401": "No API key, or one that is not in force.",
     "404": "No such release or version.",
     "413": "The body or the number of texts is too large.",
@@ -231,90 +233,78 @@ _MODELS: tuple[type[BaseModel], ...] = (
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document: FastAPI's own routes and the two that bypass it."""
     document: dict[str, Any] = FastAPI.openapi(app)
-    _, schemas = models_json_schema(
+    _names, schemas = models_json_schema(
         [(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}"
     )
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(schemas["$defs"])
+    components["schemas"] = {
+        name: schema
+        for name, schema in (components.get("schemas", {}) | schemas["$defs"]).items()
+        if name not in ("HTTPValidationError", "ValidationError")  # FastAPI's own, which are never sent
+    }
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "`skerry key add NAME` makes one."}
     }
     document["security"] = [{"key": []}]
-    document["paths"]["/v1/predict"] = {
-        "post": _operation(
-            "predict", "Answer texts", PredictRequest, PredictResponse, ProblemDetails, "application/problem+json"
-        )
-    }
-    for path, given in (
-        ("/v2/models/{model}/infer", ("model",)),
-        ("/v2/models/{model}/versions/{version}/infer", ("model", "version")),
-    ):
-        operation = _operation(
-            f"infer_{given[-1]}",
-            "Answer texts by the Open Inference Protocol v2",
-            InferRequest,
-            InferResponse,
-            ProtocolError,
-            "application/json",
-        )
-        document["paths"][path] = {
-            "post": operation,
-            "parameters": [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in given
-            ],
-        }
+    for path, operations in document["paths"].items():
+        responses = operations["get"]["responses"]
+        responses.pop("422", None)
+        if path.startswith(OPEN_PATHS):
+            operations["get"]["security"] = []
+        else:
+            responses["401"] = _failure("401", path)
+    model = "/v2/models/{model}"
+    document["paths"]["/v1/predict"] = _asking("/v1/predict", PredictRequest, PredictResponse)
+    for path in (f"{model}/infer", f"{model}/versions/{{version}}/infer"):
+        document["paths"][path] = _asking(path, InferRequest, InferResponse)
     return document
 
 
-def _operation(
-    name: str,
-    summary: str,
-    request: type[BaseModel],
-    response: type[BaseModel],
-    error: type[BaseModel],
-    error_type: str,
-) -> dict[str, Any]:
-    def reference(model: type[BaseModel]) -> dict[str, str]:
-        return {"$ref": f"#/components/schemas/{model.__name__}"}
-
-    statuses = (
-        _STATUSES if error is ProblemDetails else {code: text for code, text in _STATUSES.items() if code != "422"}
-    )
-    responses: dict[str, Any] = {
-        "200": {
-            "description": "The answers.",
-            "headers": {
-                "X-Model-Version": {
-                    "schema": {"type": "string"},
-                    "description": "The first 12 hex digits of the model's id.",
-                },
-                "Server-Timing": {
-                    "schema": {"type": "string"},
-                    "description": "Milliseconds in the queue and in the model.",
-                },
+def _asking(path: str, request: type[BaseModel], response: type[BaseModel]) -> dict[str, Any]:
+    inside = [name for name in ("model", "version") if f"{{{name}}}" in path]
+    string = {"type": "string"}
+    answered = {
+        "description": "The answers.",
+        "headers": {
+            "X-Model-Version": {"schema": string, "description": "The first 12 hex digits of the model's id."},
+            "Server-Timing": {"schema": string, "description": "Milliseconds in the queue and in the model."},
+        },
+        "content": {"application/json": {"schema": _reference(response)}},
+    }
+    statuses = [code for code in _STATUSES if code != "422" or not path.startswith("/v2")]
+    operation = {
+        "operationId": "_".join([path.rsplit("/", 1)[1], *inside]),
+        "summary": "Answer texts" + (" by the Open Inference Protocol v2" if inside else ""),
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": string} for name in inside]
+        + [
+            {
+                "name": "X-Request-Id",
+                "in": "header",
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+                "description": "Comes back in the answer; another one is made when it is absent or does not fit.",
             },
-            "content": {"application/json": {"schema": reference(response)}},
-        }
-    }
-    for code, text in statuses.items():
-        responses[code] = {"description": text, "content": {error_type: {"schema": reference(error)}}}
-    headers = {
-        "X-Request-Id": (
-            {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
-            "Comes back in the answer; made when absent.",
-        ),
-        "X-Request-Timeout-Ms": ({"type": "integer", "minimum": 1}, "Give up, with 504, after so many milliseconds."),
-    }
-    return {
-        "operationId": name,
-        "summary": summary,
-        "parameters": [
-            {"name": key, "in": "header", "schema": schema, "description": text}
-            for key, (schema, text) in headers.items()
+            {
+                "name": "X-Request-Timeout-Ms",
+                "in": "header",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+                "description": "Give up, with 504, after so many milliseconds.",
+            },
         ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": reference(request)}}},
-        "responses": responses,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(request)}}},
+        "responses": {"200": answered} | {code: _failure(code, path) for code in statuses},
     }
+    return {"post": operation}
+
+
+def _failure(code: str, path: str) -> dict[str, Any]:
+    kind, model = (
+        ("application/json", ProtocolError) if path.startswith("/v2") else ("application/problem+json", ProblemDetails)
+    )
+    return {"description": _STATUSES[code], "content": {kind: {"schema": _reference(model)}}}
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
 # Everything comes from this server; the page can reach nothing else.

@@ -7,6 +7,7 @@ already let in keep the version they were let in with. One that cannot be loaded
 
 from __future__ import annotations
 
+import ctypes
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,7 @@ class Router:
     def _turn(self, pointer: Pointer) -> None:
         loaded = engine.load(verify(self._home, pointer.target))
         _warm_up(loaded)
+        _give_back_memory()
         version = pointer.target.version[:12]
         min_score = max(pointer.target.min_score, self._min_score)
         served = Served(pointer.release, loaded, min_score, version, self._metrics.of(pointer.name, version))
@@ -154,3 +156,10 @@ def _warm_up(loaded: Engine) -> None:
     # Memory for each shape is taken now, not at somebody's first request; loading has run the longest one already.
     for tokens in _WARM_UP_TOKENS:
         loaded.predict([" a" * (tokens - 2)])
+
+
+def _give_back_memory() -> None:
+    # Reading and checking a model takes its size a few times over; glibc keeps that unless it is told (malloc_trim(3)).
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

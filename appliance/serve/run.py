@@ -8,6 +8,7 @@ that it is not ready.
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import logging
 import os
@@ -185,7 +186,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        kind: Callable[[str], ApplianceError] = BusyError if error.errno == 98 else SettingsError
+        kind: Callable[[str], ApplianceError] = BusyError if error.errno == errno.EADDRINUSE else SettingsError
         raise kind(
             _(
                 "cannot listen on `{host}` port {port}: {error}; choose another with `--host` and `--port`",

@@ -105,6 +105,7 @@ def test_infer_takes_a_column_too() -> None:
         ({"outputs": {}}, "outputs"),
         ({"parameters": []}, "parameters"),
         ({"id": 7}, "id"),
+        ({"id": "a\ud800"}, "id"),
     ],
 )
 def test_infer_refuses(change: dict[str, Any], field: str) -> None:

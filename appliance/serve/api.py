@@ -149,8 +149,8 @@ def build_app(service: Service) -> FastAPI:
     app.add_middleware(Gate, service=service)
     app.add_exception_handler(HTTPException, _http_problem)
     _add_inference(app, service)
-    _add_protocol(app, service)
     _add_own(app, service)
+    _add_protocol(app, service)
     return app
 
 

@@ -253,8 +253,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
             operations["get"]["security"] = []
         else:
             responses["401"] = _failure("401", path)
+    document["paths"] = {"/v1/predict": _asking("/v1/predict", PredictRequest, PredictResponse)} | document["paths"]
     model = "/v2/models/{model}"
-    document["paths"]["/v1/predict"] = _asking("/v1/predict", PredictRequest, PredictResponse)
     for path in (f"{model}/infer", f"{model}/versions/{{version}}/infer"):
         document["paths"][path] = _asking(path, InferRequest, InferResponse)
     return document
@@ -274,6 +274,7 @@ def _asking(path: str, request: type[BaseModel], response: type[BaseModel]) -> d
     statuses = [code for code in _STATUSES if code != "422" or not path.startswith("/v2")]
     operation = {
         "operationId": "_".join([path.rsplit("/", 1)[1], *inside]),
+        "tags": [path.split("/")[1]],
         "summary": "Answer texts" + (" by the Open Inference Protocol v2" if inside else ""),
         "parameters": [{"name": name, "in": "path", "required": True, "schema": string} for name in inside]
         + [
@@ -309,7 +310,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 # Everything comes from this server; the page can reach nothing else.
 CONTENT_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 PAGE = """<!doctype html>

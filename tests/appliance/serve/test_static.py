@@ -35,5 +35,5 @@ def test_the_page_names_no_other_host() -> None:
 
 def test_the_policy_lets_the_page_reach_its_own_server_only() -> None:
     sources = {part for rule in describe.CONTENT_POLICY.split(";") for part in rule.split()[1:]}
-    assert sources == {"'none'", "'self'", "'unsafe-inline'", "data:"}
+    assert sources == {"'none'", "'self'", "data:"}
     assert "script-src 'self';" in describe.CONTENT_POLICY

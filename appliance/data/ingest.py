@@ -7,10 +7,11 @@ import importlib.util
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from appliance.data.formats.apart import Apart
 from appliance.data.formats.archive import check_archive
@@ -88,17 +89,15 @@ def ingest(store: Store, files: Iterable[Path], options: IngestOptions, settings
     or `max_labels` labels come; then nothing is stored.
     """
     tally = _Tally(settings)
-    with store.draft("dataset", name, meta={"stage": "raw"}) as draft:
+    # closed at once on an error, so that no parser's process outlives it
+    with (
+        closing(read_files(files, options, settings)) as items,
+        store.draft("dataset", name, meta={"stage": "raw"}) as draft,
+    ):
         draft.verb = "ingest"
-        rows = store.write_records(draft, tally.taken(read_files(files, options, settings)))
+        rows = store.write_records(draft, tally.taken(items))
         if rows == 0:
-            raise InputError(
-                _(
-                    "no row could be taken in: {count} rejected; the first: {reason}",
-                    count=len(tally.rejected),
-                    reason=tally.first_reason(),
-                )
-            )
+            raise InputError(tally.nothing())
         store.write_rejected(draft, tally.rejected)
         draft.meta |= {
             "read": rows + len(tally.rejected),
@@ -157,17 +156,26 @@ class _Tally:
 
     def first_reason(self) -> str:
         """Return why, and where, the first row was rejected."""
-        if not self.rejected:
-            return _("the files hold no rows")
         first = self.rejected[0]
         return _("`{file}` row {row}: {reason}", file=first.file, row=first.row, reason=first.reason)
 
+    def nothing(self) -> str:
+        """Return why there is no record at all."""
+        if not self.rejected:
+            return _("the files hold no rows")
+        return _(
+            "no row could be taken in: {count} rejected; the first: {reason}",
+            count=len(self.rejected),
+            reason=self.first_reason(),
+        )
 
-def read_files(files: Iterable[Path], options: IngestOptions, settings: IngestSettings) -> Iterator[Record | Rejected]:
+
+def read_files(files: Iterable[Path], options: IngestOptions, settings: IngestSettings) -> Generator[Record | Rejected]:
     """Yield every row of the files, folders and their sub-folders (in sorted order) as a record or as a rejected row, streaming.
 
     A `.txt` that is given directly is one record a line; one in a folder is one record. In a folder, files of unknown kind and links are listed as
-    rejected (row 0) and hidden files are passed over. The text is not altered. Raises `NotFoundError`, `InputError` for a table that
+    rejected (row 0) and hidden files are passed over. The text is not altered; labels, splits, ids, groups and subjects lose the white space
+    around them. Raises `NotFoundError`, `InputError` for a table that
     cannot be read or lacks a column, `MissingPartError`, `SettingsError` for options that make no sense.
     """
     _check(options)
@@ -280,34 +288,25 @@ def _record(row: Row, file: str, options: IngestOptions, max_bytes: int, ids: It
         return _("the text is empty")
     try:
         _check_value(text, max_bytes)
-        label = _value(fields, options.label_column, max_bytes)
-        if label is not None and len(label) > _LABEL_CHARACTERS:
-            return _("label of over {limit} characters", limit=_LABEL_CHARACTERS)
-        split = _value(fields, options.split_column, max_bytes)
-        if split is not None and split.lower() not in _SPLITS:
-            return _("the split is none of train, validation (valid, dev), test")
         kept = {column: fields[column] or "" for column in options.keep_columns}
         for value in kept.values():
             _check_value(value, max_bytes)
-        return Record(
-            next(ids),
-            text,
-            label,
-            split and _SPLITS[split.lower()],
-            _value(fields, options.group_column, max_bytes),
-            _value(fields, options.subject_column, max_bytes),
-            language_of(text) if options.language == "auto" else options.language,
-            None,
-            Source(file, row.row, _value(fields, options.id_column, max_bytes), kept),
-        )
+        known = {role: _value(fields[column], max_bytes) for role, column in options.roles}
     except _Refused as refusal:
         return str(refusal)
+    label, split = known.get("label"), known.get("split")
+    if label is not None and len(label) > _LABEL_CHARACTERS:
+        return _("label of over {limit} characters", limit=_LABEL_CHARACTERS)
+    if split is not None:
+        split = _SPLITS.get(split.lower())
+        if split is None:
+            return _("the split is none of train, validation (valid, dev), test")
+    language = language_of(text) if options.language == "auto" else options.language
+    source = Source(file, row.row, known.get("id"), kept)
+    return Record(next(ids), text, label, split, known.get("group"), known.get("subject"), language, None, source)
 
 
-def _value(fields: Any, column: str | None, max_bytes: int) -> str | None:
-    if column is None:
-        return None
-    value = fields[column]
+def _value(value: str | None, max_bytes: int) -> str | None:
     if not value:
         return None
     _check_value(value, max_bytes)
@@ -317,13 +316,15 @@ def _value(fields: Any, column: str | None, max_bytes: int) -> str | None:
 def _check_value(value: str, max_bytes: int) -> None:
     if "\0" in value:
         raise _Refused(_("NUL character"))
-    if 4 * len(value) > max_bytes or not value.isascii():
+    if value.isascii():
+        size = len(value)
+    else:
         try:
             size = len(value.encode())
         except UnicodeEncodeError:
             raise _Refused(_("half a surrogate pair, which is no character")) from None
-        if size > max_bytes:
-            raise _Refused(_("field longer than `ingest.max_field_bytes` ({limit})", limit=max_bytes))
+    if size > max_bytes:
+        raise _Refused(_("field longer than `ingest.max_field_bytes` ({limit})", limit=max_bytes))
 
 
 def language_of(text: str) -> str:

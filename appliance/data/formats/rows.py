@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from appliance.errors import InputError
@@ -46,6 +47,12 @@ class IngestOptions:
     sheet: str | None = None
     header_row: int = 1
     encoding: str | None = None
+
+    @cached_property
+    def roles(self) -> tuple[tuple[str, str], ...]:
+        """What is known about a text (`label`, `id`, `split`, `group`, `subject`) and the column that tells it, where one was named."""
+        named = ((role, getattr(self, f"{role}_column")) for role in ("label", "id", "split", "group", "subject"))
+        return tuple((role, column) for role, column in named if column)
 
     @property
     def wanted(self) -> dict[str, str]:

@@ -312,7 +312,12 @@ def ingest(
         Literal["en", "zh", "auto"], typer.Option("--language", help=_("Language of the texts."))
     ] = "auto",
     sheet: Annotated[str | None, typer.Option("--sheet", help=_("Sheet of an XLSX file; default: all."))] = None,
-    header_row: Annotated[int, typer.Option("--header-row", help=_("Row of the column names in a sheet."))] = 1,
+    header_row: Annotated[
+        int, typer.Option("--header-row", help=_("Row of the column names in a table or sheet."))
+    ] = 1,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help=_("Encoding of text files; default: told from their bytes."))
+    ] = None,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
@@ -320,6 +325,7 @@ def ingest(
     options = {
         "text_column": text_column, "label_column": label_column, "id_column": id_column, "split_column": split_column, "group_column": group_column,
         "subject_column": subject_column, "keep_columns": keep_column or [], "language": language, "sheet": sheet, "header_row": header_row,
+        "encoding": encoding,
     }  # fmt: skip
     arguments = {"files": [str(file.absolute()) for file in files], "name": name, "options": options}
     _job("ingest", arguments, project, json, background, stamp=_stamp(files))

@@ -31,6 +31,7 @@ class DataPart(Section):
     language: Literal["en", "zh", "auto"] = "auto"
     sheet: str | None = None
     header_row: int = 1
+    encoding: str | None = None
 
 
 class ReleasePart(Section):
@@ -64,6 +65,7 @@ class Recipe(Section):
             "language": data.language,
             "sheet": data.sheet,
             "header_row": data.header_row,
+            "encoding": data.encoding,
         }
         release = self.release.model_dump() | {"name": self.release.name or self.model}
         files = [str(file) for file in data.files]

@@ -142,7 +142,6 @@ class Router:
     def _turn(self, pointer: Pointer) -> None:
         loaded = engine.load(verify(self._home, pointer.target))
         _warm_up(loaded)
-        _give_back_memory()
         version = pointer.target.version[:12]
         min_score = max(pointer.target.min_score, self._min_score)
         served = Served(pointer.release, loaded, min_score, version, self._metrics.of(pointer.name, version))
@@ -150,6 +149,7 @@ class Router:
         self._failed.pop(pointer.name, None)
         self._metrics.model_info.labels(pointer.name).info({"version": version, "format": loaded.plan.format})
         log("release loaded", release=pointer.name, version=version)
+        _give_back_memory()
 
 
 def _warm_up(loaded: Engine) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _DROPPED_PREFIXES = ("OTEL_", "HF_", "FASTAPI_", "UVICORN_")
 _DROPPED_NAMES = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "SSLKEYLOGFILE")
 _POLL_S = 1.0
-_CLOSE_S = 2  # for connections to close once their requests are done
+_CLOSE_S = 1  # for connections to close once their requests are done
 
 
 def serve(
@@ -125,7 +125,7 @@ def _run(service: Service, loading: _Loading, listener: socket.socket, context: 
 
         async def on_tick(self, counter: int) -> bool:
             now = monotonic()
-            if counter % 10 == 0:
+            if counter % 5 == 0:  # every half second
                 for connection in list(self.server_state.connections):
                     connection.check(now)  # type: ignore[union-attr]
             drained = self.drain_until is not None and (not self.server_state.tasks or now > self.drain_until)

@@ -187,6 +187,8 @@ class EvaluateSettings(Section):
     bootstrap: int = Field(1000, ge=100, description="resamples of a bootstrap interval")
     seed: int = Field(0, ge=0, description="seed of the resampling")
     floors: bool = Field(True, description="also report majority, TF-IDF + linear SVM and probe")
+    floor_rows: int = Field(10_000, ge=10, description="training rows that TF-IDF + linear SVM and probe learn from")
+    wrong_rows: int = Field(200, ge=0, description="ids of wrong rows listed in a report, the most confident first")
 
 
 class ServeSettings(Section):

@@ -469,13 +469,20 @@ def compare(
 def predict(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
     file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL or TXT."))],
-    out: Annotated[Path, typer.Option("--out", help=_("JSONL file to write."))],
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("JSONL file to write; default: FILE.predictions.jsonl here."))
+    ] = None,
     text_column: Annotated[str, typer.Option("--text-column", help=_("Column of the text."))] = "text",
     background: Background = False,
     project: Project = "main",
     json: Json = False,
 ) -> None:
-    arguments = {"model": model, "file": str(file.absolute()), "out": str(out.absolute()), "text_column": text_column}
+    arguments = {
+        "model": model,
+        "file": str(file.absolute()),
+        "out": str((out or Path(f"{file.name}.predictions.jsonl")).absolute()),
+        "text_column": text_column,
+    }
     _job("predict", arguments, project, json, background, stamp=_stamp([file]))
 
 

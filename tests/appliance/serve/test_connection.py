@@ -11,7 +11,11 @@ import pytest
 
 from tests.servers import Server, home_with_release, running
 
-LIMITS = {"SKERRY_SERVE__READ_S": "0.5", "SKERRY_SERVE__MAX_BODY_BYTES": "100000", "SKERRY_SERVE__MAX_CONNECTIONS": "40"}
+LIMITS = {
+    "SKERRY_SERVE__READ_S": "0.5",
+    "SKERRY_SERVE__MAX_BODY_BYTES": "100000",
+    "SKERRY_SERVE__MAX_CONNECTIONS": "40",
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from appliance.jobs import error_of
 from appliance.schema import Artifact
 from appliance.store import Store
 from appliance.upkeep import find_any
@@ -18,7 +19,7 @@ def inventory(store: Store, what: str) -> dict[str, Any]:
         "datasets": lambda: [_dataset(item) for item in store.artifacts("dataset")],
         "models": lambda: [_model(item) for item in store.artifacts("model")],
         "releases": lambda: _releases(store),
-        "jobs": lambda: [_job(row) for row in store.jobs()],
+        "jobs": lambda: [_job(row) | {"error": error_of(store, row)} for row in store.jobs()],
         "bases": bases,
     }
     return {name: rows() for name, rows in sorts.items() if what in (name, "all")}
@@ -62,7 +63,7 @@ def _releases(store: Store) -> list[dict[str, Any]]:
 
 
 def _job(row: dict[str, Any]) -> dict[str, Any]:
-    shown = ("id", "verb", "state", "attempt", "created", "ended", "progress", "error")
+    shown = ("id", "verb", "state", "attempt", "created", "ended", "progress")
     return {key: row[key][:19] if key in ("created", "ended") and row[key] else row[key] for key in shown}
 
 

@@ -139,6 +139,11 @@ def work(store: Store, once: bool = False, report: Reporter | None = None) -> di
         time.sleep(store.settings.jobs.poll_ms / 1000)
 
 
+def error_of(store: Store, row: dict[str, Any]) -> str | None:
+    """Return what a failed job said, in the clear."""
+    return store.keys.open(_PURPOSE, row["error"]).decode() if row["error"] else None
+
+
 def log_path(store: Store, identity: str) -> Path:
     """Return the job's log file: JSON lines of ids and numbers."""
     return store.scratch("jobs") / f"{store.job(identity)['id']}.log"
@@ -241,7 +246,8 @@ class _Running:
             message = (
                 str(error) if isinstance(error, ApplianceError) else type(error).__name__
             )  # a bug's own message could quote a record
-            self.store.update_job(self.identity, state=state, ended=self.store.now(), error=message)
+            sealed = self.store.keys.seal(_PURPOSE, message.encode())  # it may name a file
+            self.store.update_job(self.identity, state=state, ended=self.store.now(), error=sealed)
             log(f"job {state}", stream=self.log, job=self.identity, error=type(error).__name__)
             raise error from None
         self.store.update_job(self.identity, state="done", ended=self.store.now(), result=result, error=None)

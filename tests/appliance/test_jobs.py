@@ -78,7 +78,7 @@ def test_a_failed_job_keeps_its_finished_steps(tmp_path: Path) -> None:
     store, marks = Store.open(), tmp_path / "m"
     with pytest.raises(InputError, match="the file is bad"):
         start(store, marks, fail_at=1)
-    assert store.jobs()[0]["error"] == "the file is bad"
+    assert jobs.error_of(store, store.jobs()[0]) == "the file is bad"
     (tmp_path / "ok").touch()
     start(store, marks, fail_at=1)
     assert done(marks) == [0, 1, 1, 2]
@@ -88,7 +88,7 @@ def test_a_bug_is_recorded_by_its_class_only(tmp_path: Path) -> None:
     store = Store.open()
     with pytest.raises(TypeError):
         start(store, tmp_path / "m", steps="not a number")
-    assert store.jobs()[0]["error"] == "TypeError"
+    assert jobs.error_of(store, store.jobs()[0]) == "TypeError"
 
 
 def test_another_stamp_is_another_job(tmp_path: Path) -> None:

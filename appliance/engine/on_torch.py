@@ -6,6 +6,7 @@ last layer over the attention mask, scaled to length 1 (Reimers and Gurevych 201
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,15 +130,17 @@ def encoder_of(folder: Path) -> torch.nn.Module:
 
     path = folder / "config.json"
     try:
-        config = BertConfig.from_json_file(path)
-    except (OSError, ValueError, TypeError) as error:
+        fields = json.loads(path.read_bytes())
+        if fields["model_type"] != "bert" or fields.get("is_decoder"):
+            kind = str(fields["model_type"])
+            raise InputError(
+                _("`{path}` describes a `{kind}`; only BertModel encoders are supported", path=path, kind=kind)
+            )
+        config = BertConfig(**fields)
+        config._attn_implementation = "sdpa"
+        encoder: torch.nn.Module = BertModel(config, add_pooling_layer=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(_("cannot read `{path}`; name a folder with the config of a BertModel", path=path)) from error
-    if config.model_type != "bert" or config.is_decoder:
-        raise InputError(
-            _("`{path}` describes a `{kind}`; only BertModel encoders are supported", path=path, kind=config.model_type)
-        )
-    config._attn_implementation = "sdpa"
-    encoder: torch.nn.Module = BertModel(config, add_pooling_layer=False)
     return encoder
 
 

@@ -120,12 +120,14 @@ def fit_head(
 
 def kept(folder: Path, make: Callable[[], Probe]) -> Probe:
     """Return what `make` made, once: kept in `folder`, so that a run that goes on after a kill starts from the same head."""
+    import numpy as np
     from safetensors.numpy import load_file, save_file
 
     if not intact(folder):
         probe = make()
         with writing(folder.parent, folder.name) as temporary:
-            save_file({"weight": probe.head[0], "bias": probe.head[1]}, temporary / "head.safetensors")
+            weight, bias = map(np.ascontiguousarray, probe.head)  # safetensors writes the bytes as they lie
+            save_file({"weight": weight, "bias": bias}, temporary / "head.safetensors")
             (temporary / "probe.json").write_text(json.dumps([probe.strength, probe.metrics]), "utf-8")
     head = load_file(folder / "head.safetensors")
     strength, metrics = json.loads((folder / "probe.json").read_bytes())

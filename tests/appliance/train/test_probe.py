@@ -74,6 +74,12 @@ def test_a_kept_probe_is_made_once(tmp_path: Path) -> None:
     assert np.array_equal(first.head[0], second.head[0])
 
 
+def test_a_kept_probe_is_what_was_made_whatever_its_order_in_memory(tmp_path: Path) -> None:
+    weight = np.asfortranarray(np.arange(24, dtype=np.float32).reshape(3, 8))
+    found = probe.kept(tmp_path / "probe", lambda: probe.Probe(1.0, (weight, np.zeros(3, np.float32)), {}))
+    assert np.array_equal(found.head[0], weight)
+
+
 def test_embedding_goes_on_after_the_chunks_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_CHUNK_ROWS", 70)
     network = on_torch.network(on_torch.load_encoder(tiny_base(tmp_path / "tiny")), 2)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from appliance.engine.on_torch import in_batches, logits, pad
 from appliance.errors import IntegrityError
@@ -248,10 +248,9 @@ def _watch(patience: int, last_step: int, validates: bool) -> Any:
     base: Any = TrainerCallback
 
     class Watch(base):  # type: ignore[misc]
-        numbers: ClassVar[dict[str, float]] = {}
-
         def on_train_begin(self, args: Any, state: Any, control: Any, **_more: Any) -> None:
             self.started, self.first_step = time.monotonic(), state.global_step
+            self.numbers: dict[str, float] = {}
 
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_more: Any) -> None:
             if "loss" in logs:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.base.catalogue import catalogue
+from appliance.base.safetensors_file import writing_to
 from appliance.errors import IntegrityError, MissingPartError, PolicyError, SettingsError
 from appliance.settings import BasesSettings
 from appliance.words import _
@@ -133,23 +134,23 @@ def new_base(folder: Path, name: str) -> Iterator[Path]:
             _("`{name}` is no name of a base model: lower-case letters, digits, `-` and `_`, at most 64", name=name)
         )
     temporary = folder / f".{name}.{uuid.uuid4().hex}"
-    temporary.mkdir(parents=True, mode=0o700)
+    final = folder / name
     try:
-        yield temporary
-        final = folder / name
-        if final.exists():
-            if verify(temporary)["sha256"] != read_base_json(final)["sha256"]:
+        with writing_to(folder):
+            temporary.mkdir(parents=True, mode=0o700)
+            yield temporary
+            if not final.exists():
+                for path in (*sorted(temporary.rglob("*")), temporary):
+                    _fsync(path)
+                temporary.rename(final)
+                _fsync(folder)
+            elif verify(temporary)["sha256"] != read_base_json(final)["sha256"]:
                 raise PolicyError(
                     _(
                         "`{folder}` holds another base model of that name; give this one another `--name`, or remove that folder",
                         folder=final,
                     )
                 )
-            return
-        for path in (*sorted(temporary.rglob("*")), temporary):
-            _fsync(path)
-        temporary.rename(final)
-        _fsync(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

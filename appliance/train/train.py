@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from appliance import device
 from appliance.base.choose import choose, han_share
 from appliance.base.folder import find, read_base_json, verify
+from appliance.base.safetensors_file import writing_to
 from appliance.engine import on_torch
 from appliance.engine.plan import Plan, write_plan
 from appliance.engine.texts import Reader
@@ -58,7 +59,7 @@ def train(store: Store, dataset: Dataset, settings: TrainSettings, name: str) ->
     """Train a model called `name` on `dataset`. A run that was killed goes on, and ends with the same weights.
 
     Raises `InputError` for rows that cannot be learned from, `MissingPartError` without the base model or torch, `IntegrityError` for a base
-    model that was changed, `HardwareError` for too little memory.
+    model that was changed, `HardwareError` for too little memory or room.
     """
     started = time.monotonic()
     lesson = read_lesson(store.records(dataset), settings.seed)
@@ -155,10 +156,11 @@ def write_model(trained: Trained, base: Path, folder: Path) -> None:
     """Write a torch model folder: `model.json`, `config.json`, `tokenizer.json`, `model.safetensors`. The same weights give the same bytes."""
     from safetensors.torch import save_file
 
-    shutil.copyfile(base / "config.json", folder / "config.json")
-    shutil.copyfile(base / "tokenizer.json", folder / "tokenizer.json")
-    save_file(trained.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
-    write_plan(folder, trained.plan)
+    with writing_to(folder):
+        shutil.copyfile(base / "config.json", folder / "config.json")
+        shutil.copyfile(base / "tokenizer.json", folder / "tokenizer.json")
+        save_file(trained.network.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
+        write_plan(folder, trained.plan)
 
 
 def _base_name(lesson: Lesson, settings: TrainSettings) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from appliance.base.safetensors_file import check_safetensors
-from appliance.errors import InputError
+from appliance.base.safetensors_file import check_safetensors, writing_to
+from appliance.errors import HardwareError, InputError
 
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
@@ -70,3 +71,21 @@ def test_every_cut_of_a_good_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(InputError):
             check_safetensors(path)
+
+
+def test_a_full_disk_is_said_in_words(tmp_path: Path) -> None:
+    """The library's own error and the system's, made by a limit on the size of files."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(HardwareError, match="File too large.*free some room"), writing_to(tmp_path):
+            save_file({"a": np.ones(10_000)}, tmp_path / "a.safetensors")
+        with pytest.raises(HardwareError, match="File too large.*free some room"), writing_to(tmp_path):
+            (tmp_path / "b").write_bytes(b"x" * 2000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_other_errors_pass(tmp_path: Path) -> None:
+    with pytest.raises(InputError), writing_to(tmp_path):
+        raise InputError("x")

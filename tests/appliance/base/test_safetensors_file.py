@@ -78,9 +78,9 @@ def test_a_full_disk_is_said_in_words(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(HardwareError, match="File too large.*free some room"), writing_to(tmp_path):
+        with pytest.raises(HardwareError, match=r"File too large.*free some room"), writing_to(tmp_path):
             save_file({"a": np.ones(10_000)}, tmp_path / "a.safetensors")
-        with pytest.raises(HardwareError, match="File too large.*free some room"), writing_to(tmp_path):
+        with pytest.raises(HardwareError, match=r"File too large.*free some room"), writing_to(tmp_path):
             (tmp_path / "b").write_bytes(b"x" * 2000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

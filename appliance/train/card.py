@@ -121,6 +121,8 @@ def _markdown(card: Mapping[str, Any], settings: TrainSettings) -> str:
                 macro_f1=scores["macro_f1"],
             )
         )
+    if settings.method == "full" and not card["training"]["best_step"]:
+        lines.append(_("Fine-tuning was nowhere better than the probe, so the probe was kept."))
     if settings.refit:
         lines.append(_("Trained again on train and validation rows together; the figures above are from before."))
     if rows["validation_held_out_of_train"]:

@@ -95,6 +95,7 @@ def test_fine_tuning_that_harms_is_not_kept(store: Store, bases: Path) -> None:
     trained = load_file(model.folder / "model.safetensors")
     base = load_file(bases / "tiny" / "model.safetensors")
     assert card(model)["training"]["best_step"] == 0
+    assert "the probe was kept" in (model.folder / "card.md").read_text()
     assert model.meta["metrics"]["macro_f1"] == card(model)["metrics"]["probe"]["macro_f1"]
     assert np.array_equal(
         base["embeddings.word_embeddings.weight"], trained["encoder.embeddings.word_embeddings.weight"]

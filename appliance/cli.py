@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from appliance import environment
 from appliance.errors import ApplianceError, HardwareError, InputError, SettingsError
 from appliance.words import _
 
@@ -608,6 +609,8 @@ def _say(message: str) -> None:
 def main() -> None:
     """Run the command line; turn errors into one clear line and an exit code."""
     os.umask(0o077)
+    if sys.argv[1:3] != ["base", "fetch"]:  # the one verb that may need a proxy
+        environment.clean()
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

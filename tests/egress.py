@@ -31,6 +31,7 @@ HOSTILE = {
     "HF_HUB_OFFLINE": "0",
     "TRANSFORMERS_OFFLINE": "0",
     "DO_NOT_TRACK": "0",
+    "ORT_DISABLE_TELEMETRY": "0",
 }
 _LOCAL = {"AF_UNIX", "AF_LOCAL", "AF_NETLINK", "AF_UNSPEC"}
 _ADDRESS = re.compile(
@@ -74,14 +75,15 @@ def watch(
 
     `environment` is added to the current one without proxy exceptions.
     """
-    inherited = {key: value for key, value in os.environ.items() if key.lower() != "no_proxy"}
+    # ONNX Runtime is silent where `CI` is set: the watched command must not be told
+    inherited = {key: value for key, value in os.environ.items() if key.lower() not in ("no_proxy", "ci")}
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         # -s 0: the log holds addresses and no payload
         strace = ["strace", "-f", "-qq", "-s", "0", "--seccomp-bpf", "-e", "trace=connect,sendto,sendmsg,sendmmsg"]
         done = subprocess.run(
             [*strace, "-o", str(trace), *command],
-            env=inherited | dict(environment or {}),
+            env={key: value for key, value in (inherited | dict(environment or {})).items() if key != "CI"},
             cwd=cwd,
             capture_output=True,
             text=True,

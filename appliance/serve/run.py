@@ -11,7 +11,6 @@ import contextlib
 import errno
 import ipaddress
 import logging
-import os
 import resource
 import socket
 import threading
@@ -20,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from appliance import device
+from appliance import device, environment
 from appliance.errors import ApplianceError, BusyError, PolicyError, SettingsError
 from appliance.log import log
 from appliance.settings import ServeSettings
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from appliance.serve.api import Service
     from appliance.serve.router import Router
 
-_DROPPED_PREFIXES = ("OTEL_", "HF_", "FASTAPI_", "UVICORN_")
-_DROPPED_NAMES = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "SSLKEYLOGFILE")
 _POLL_S = 1.0
 _CLOSE_S = 1  # for connections to close once their requests are done
 
@@ -52,7 +49,7 @@ def serve(
     `NotFoundError` when no release is live; `IntegrityError` when a model is not what was promoted; `SettingsError`
     for a certificate or an address that cannot be used; `BusyError` when the port is taken.
     """
-    clean_environment()
+    environment.clean()
     if not auth and not _is_loopback(settings.host):
         raise PolicyError(
             _(
@@ -78,14 +75,6 @@ def serve(
     loading.join()
     if loading.error:
         raise loading.error
-
-
-def clean_environment() -> None:
-    """Drop the variables that make libraries send telemetry, use a proxy or ask a model hub."""
-    for name in list(os.environ):
-        upper = name.upper()
-        if upper.startswith(_DROPPED_PREFIXES) or upper.endswith("_PROXY") or upper in _DROPPED_NAMES:
-            del os.environ[name]
 
 
 class _Loading(threading.Thread):

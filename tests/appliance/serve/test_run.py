@@ -19,12 +19,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from appliance import environment
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import promote
 from appliance.serve.access import add_key
 from appliance.serve.api import Service, build_app
 from appliance.serve.router import Router
-from appliance.serve.run import clean_environment
 from appliance.settings import ServeSettings
 from appliance.store import Store
 from tests.egress import HOSTILE
@@ -157,8 +157,9 @@ def test_variables_that_call_out_are_dropped_and_no_other(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, os.environ[name])  # so that all come back afterwards
     for name, value in (HOSTILE | kept | {"Https_Proxy": "x", "OTEL_X": "1", "WEB_CONCURRENCY": "9"}).items():
         monkeypatch.setenv(name, value)
-    clean_environment()
-    left = {name.upper() for name in os.environ}
+    environment.clean()
+    left = {name.upper() for name in os.environ} - set(environment.SILENT)
+    assert {name: os.environ[name] for name in environment.SILENT} == environment.SILENT
     assert not any(name.startswith(("OTEL_", "HF_", "FASTAPI_")) or name.endswith("_PROXY") for name in left)
     assert "WEB_CONCURRENCY" not in left
     assert set(kept) <= left

@@ -109,5 +109,5 @@ def test_settings_lists_every_setting() -> None:
 
 
 def test_every_error_class_has_an_exit_code_of_its_own() -> None:
-    codes = [kind.exit_code for kind in ApplianceError.__subclasses__()]
+    codes = [kind.exit_code for kind in ApplianceError.__subclasses__() if kind.__module__ == "appliance.errors"]
     assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 130]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.privacy import repeats
 from appliance.privacy.kinds import KINDS, kind
 from appliance.privacy.normalise import Plain, normalise
 from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities
@@ -23,7 +24,9 @@ __all__ = ["Scrubber"]
 Language = Literal["en", "zh", "auto"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
+_PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]{1,9}>")
 _DIGITS = "0123456789"
+_MODELS = frozenset((lac_entities.RULE, spacy_entities.RULE, repeats.RULE))
 _ON = frozenset(each.name for each in KINDS if each.on)
 
 
@@ -89,7 +92,9 @@ class Scrubber:
 
     def _settle(self, text: str, spans: list[_Span]) -> list[_Span]:
         kept = [span for span in spans if span.hit.score >= self.min_score and span.hit.kind in _ON]
-        return settle(text, kept)
+        settled = settle(text, kept)
+        again = [_Span(hit, repeats.RULE) for hit in repeats.find_again(text, [span.hit for span in settled])]
+        return settle(text, kept + again) if again else settled
 
 
 def _reads_english(text: str) -> bool:
@@ -119,10 +124,11 @@ def _patterns(text: str, recognizers: Iterable[Recognizer]) -> Iterable[_Span]:
 def settle(text: str, spans: list[_Span]) -> list[_Span]:
     """Return spans without overlaps that cover all that `spans` cover: the surest, then the longest keeps its place, others keep their rest.
 
-    A rest without a letter or a digit is dropped.
+    A rest without a letter or a digit is dropped, and so is what lies in a placeholder.
     """
-    taken: list[_Span] = []
-    for span in sorted(spans, key=lambda span: (-span.hit.score, span.hit.start - span.hit.end, span.hit.start)):
+    placeholders = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)]
+    taken = list(placeholders)
+    for span in sorted(_joined(spans), key=_rank):
         rests = [(span.hit.start, span.hit.end)]
         for other in taken:
             rests = [piece for rest in rests for piece in _without(rest, other.hit)]
@@ -130,7 +136,26 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
             start, end = _trim(text, start, end)
             if start < end:
                 taken.append(_Span(Hit(start, end, span.hit.kind, span.hit.score), span.rule))
-    return sorted(taken, key=lambda span: span.hit.start)
+    return sorted(taken[len(placeholders) :], key=lambda span: span.hit.start)
+
+
+def _rank(span: _Span) -> tuple[bool, float, int, int]:
+    """Order spans: patterns before models, the sure before the unsure, the long before the short."""
+    return span.rule in _MODELS, -span.hit.score, span.hit.start - span.hit.end, span.hit.start
+
+
+def _joined(spans: list[_Span]) -> list[_Span]:
+    """Return spans with overlapping ones of a kind made one, under the better one's rule and score."""
+    joined: list[_Span] = []
+    for span in sorted(spans, key=lambda span: (span.hit.kind, span.hit.start)):
+        last = joined[-1] if joined else None
+        if last and last.hit.kind == span.hit.kind and span.hit.start < last.hit.end:
+            best = min(last, span, key=_rank)
+            hit = Hit(last.hit.start, max(last.hit.end, span.hit.end), span.hit.kind, best.hit.score)
+            joined[-1] = _Span(hit, best.rule)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _without(rest: tuple[int, int], other: Hit) -> list[tuple[int, int]]:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from appliance.privacy.recognizers import (
+    address_zh,
     bank_card,
     cn_phone,
     cn_plate,
     cn_resident_id,
     cn_uscc,
     dates_en,
+    dates_zh,
     email_address,
+    handle,
     iban,
     ip_address,
+    labelled_number,
+    organization_en,
     passport,
+    person_en,
+    person_zh,
     phone_number,
+    places,
+    presidio_numbers,
+    street_address,
     us_social_security,
     web_address,
 )
@@ -37,5 +47,15 @@ PATTERNS: tuple[Recognizer, ...] = tuple(
         web_address,
         ip_address,
         dates_en,
+        street_address,
+        places,
+        person_en,
+        address_zh,
+        dates_zh,
+        person_zh,
+        handle,
+        organization_en,
+        labelled_number,
+        presidio_numbers,
     )
 )

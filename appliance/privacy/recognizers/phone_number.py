@@ -13,16 +13,16 @@ from appliance.privacy.recognizers.recognizer import Hit, Recognizer, compact, f
 _EXTENSION = r"(?:\s*(?:x|ext\.?|extension|#)\s*[0-9]{1,6})?"
 # A run of digits with the separators people put into telephone numbers.
 _RUN = re.compile(
-    rf"(?<![0-9A-Za-z.,/\-$€£¥#])(?:\+\s?|00)?\(?[0-9]{{1,5}}\)?(?:[ .\-/]{{0,2}}\(?[0-9]{{1,5}}\)?){{1,7}}(?![0-9A-Za-z%]|[.,/:\-][0-9]){_EXTENSION}",
+    rf"(?<![0-9A-Za-z.,/\-$€£¥#])(?:\+\s?|00)?\(?[0-9]{{1,5}}\)?(?:[ .\-/]{{0,2}}\(?[0-9]{{1,5}}\)?){{1,7}}{_EXTENSION}(?![0-9A-Za-z%]|[.,/:\-][0-9])",
     re.IGNORECASE,
 )
 _NORTH_AMERICA = re.compile(r"(?:\+?1[ .\-]?)?(?:\([2-9][0-9]{2}\)[ .\-]?|[2-9][0-9]{2}[ .\-])[0-9]{3}[ .\-][0-9]{4}")
 _SEVEN = re.compile(r"[2-9][0-9]{2}-[0-9]{4}")
 _DATE = re.compile(
-    r"(?:[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([.\-/ ])[0-1]?[0-9]\2[0-3]?[0-9])(?!\d)"
+    r"(?:\(?(?:1[5-9]|20)[0-9]{2} ?[\-/] ?(?:1[5-9]|20)?[0-9]{2}|[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([.\-/ ])[0-1]?[0-9]\2[0-3]?[0-9])(?!\d)"
 )
 _LABEL = re.compile(
-    r"(?:\b(?:phone|tel|telephone|cell|cellphone|mobile|fax|call|called|calling|dial|dialed|ring|text|texted|contact|desk|office|home|work|landline|pager|whatsapp|sms|hotline|helpline|reach(?:ed)?|message[sd]?"
+    r"(?:\b(?:phone|tel|telephone|cell|cellphone|mobile|fax|call|answering|called|calling|dial|dialed|ring|text|texted|contact|desk|office|home|work|landline|pager|whatsapp|sms|hotline|helpline|reach(?:ed)?|message[sd]?"
     r"|(?:phone|tel|telephone|mobile|cell|contact|fax|callback) (?:no|number|num|nr)|number)|电话|手机|致电|传真)"
     r"(?:\s|[:.#(\-]|\b(?:me|us|him|her|them|back|is|was|at|on|to|no|number|registered|my|his|the|your|our|of|nr|num)\b|为|是)*$",
     re.IGNORECASE,
@@ -51,6 +51,8 @@ def _shape(run: str, digits: str) -> float:
     if _DATE.match(run):
         return 0.0
     groups = re.findall(r"[0-9]+", run)
+    if len(groups) == 2 and "." in run and not run.startswith("+"):
+        return 0.0  # a decimal
     if run.startswith("+") and len(digits) >= 8 and len(groups) > 1:
         return 0.6
     if len(groups) == 1:

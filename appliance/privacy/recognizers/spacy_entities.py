@@ -38,6 +38,15 @@ _DATE = re.compile(
     r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|christmas|easter|\d[./-]\d",
     re.IGNORECASE,
 )
+# One line of an entity, up to a genitive or a quotation mark.
+_FIRST_LINE = re.compile(r"(?:(?:RT|@\S*)\s+)*[@#]*([^\n\"“”]*?[^\W_](?:[^\n\"“”'’]|['’](?!s\b))*)")
+_EDGES = ".,;:!?()[]'’“”-"
+_DEFINED = re.compile(r"((?:[\w\-]+ ){1,6})\(([A-Za-z][A-Za-z0-9\-]{1,7})s?\)")
+# Endings of medical words and of medicines' international names (WHO INN stems); no surname has them.
+_MEDICAL = re.compile(
+    r"(?:osis|itis|aemia|emia|ectomy|otomy|ostomy|graphy|pathy|ology|eous|ical|etic|otic|utic|ation|ular|uria|pnea|plasty|scopy|tomic|genic|operative|cutaneous|mycin|cillin|azole|pril|sartan|statin|prazole|oxacin"
+    r"|dipine|olol|azepam|zolam|idone|oxetine|tidine|prazosin|azosin|triptan|setron|gliptin|formin|glitazone|barbital|codone|morphone|parin|tropin)$"
+)
 _CHUNK = 20_000  # characters handed to the model at once: bounds memory on long records
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?])\s|\n| ")
 
@@ -88,15 +97,50 @@ def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
     pieces = [(index, offset, piece) for index, text in enumerate(texts) for offset, piece in _pieces(text)]
     pieces.sort(key=lambda piece: len(piece[2]))
     hits: list[list[Hit]] = [[] for _each in texts]
+    defined = [_abbreviations(text) for text in texts]
     with nlp.memory_zone():  # without it spaCy's string store grows over a long run
-        for (index, offset, _piece), document in zip(
-            pieces, nlp.pipe((piece for _i, _o, piece in pieces), batch_size=128), strict=True
-        ):
+        documents = nlp.pipe((piece for _index, _offset, piece in pieces), batch_size=128)
+        for (index, offset, piece), document in zip(pieces, documents, strict=True):
             for entity in document.ents:
                 kind = _KINDS.get(entity.label_)
-                if kind and (kind != "DATE" or _DATE.search(entity.text)):
-                    hits[index].append(Hit(offset + entity.start_char, offset + entity.end_char, kind, 0.85))
+                start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index]) if kind else (0, 0)
+                if kind and start < end:
+                    hits[index].append(Hit(offset + start, offset + end, kind, 0.85))
     return hits
+
+
+def _name(text: str, start: int, end: int, kind: str, defined: frozenset[str]) -> tuple[int, int]:
+    """Return the part of an entity that is a name: one line, without handles and genitive; empty when nothing is left of it."""
+    if kind == "DATE":
+        return (start, end) if _DATE.search(text, start, end) else (start, start)
+    first = _FIRST_LINE.match(text, start, end)
+    if first is None:
+        return start, start
+    start, end = first.span(1)
+    words = [word.strip(_EDGES).casefold() for word in text[start:end].split()]
+    known = _no_names() | defined
+    if not any(words) or all(word in known or not any(map(str.isalpha, word)) for word in words):
+        return start, start
+    if len(words) == 1 and (_MEDICAL.search(words[0]) or (len(words[0]) < 3 and kind == "PERSON")):
+        return start, start
+    return start, end
+
+
+def _abbreviations(text: str) -> frozenset[str]:
+    """Return the abbreviations that the text spells out in lower case ahead of them: `sleep apnea (OSA)` names nobody."""
+    found = set()
+    for match in _DEFINED.finditer(text):
+        letters = [letter for letter in match[2].casefold() if letter.isalpha()]
+        words = match[1].split()[-len(letters) :]
+        if words and words[0][0].casefold() == letters[0] and sum(word[0].islower() for word in words) * 2 > len(words):
+            found.add(match[2].casefold())
+    return frozenset(found)
+
+
+@cache
+def _no_names() -> frozenset[str]:
+    lines = Path(__file__).with_name("no_names.txt").read_text("utf-8").splitlines()
+    return frozenset(" ".join(line for line in lines if not line.startswith("#")).split())
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,7 @@ _GENERIC = "com|net|org|edu|gov|mil|int|info|biz|name|pro|io|ai|app|dev|xyz|site
 _COUNTRY = "cn|hk|tw|mo|uk|de|fr|es|pt|nl|ch|se|dk|fi|pl|cz|sk|hu|ro|bg|gr|ru|ua|tr|il|sa|ae|ir|pk|bd|lk|th|vn|ph|sg|jp|kr|au|nz|ca|mx|br|ar|cl|co|pe|za|eg|ng|ke|ie|lu|si|hr|rs|lt|lv|ee|eu"
 _WORDY = "is|it|in|at|no|so|me|my|to|be|do|as|am|us|by|li|la|ly|gl|gg|fm|im"
 _BARE = re.compile(
-    rf"(?<![0-9A-Za-z@.\-_])(?:[0-9A-Za-z](?:[0-9A-Za-z\-]{{0,62}})\.){{1,5}}(?:(?:{_GENERIC}|{_COUNTRY}){_TAIL}|(?:{_WORDY})/[0-9A-Za-z\-._~:/?#@!$&'()*+,;=%]*)(?![0-9A-Za-z@])",
+    rf"(?<![0-9A-Za-z@./:\-_])(?!www\.)(?:[0-9A-Za-z](?:[0-9A-Za-z\-]{{0,62}})\.){{1,5}}(?:(?:{_GENERIC}|{_COUNTRY}){_TAIL}|(?:{_WORDY})/[0-9A-Za-z\-._~:/?#@!$&'()*+,;=%]*)(?![0-9A-Za-z@])",
     re.IGNORECASE,
 )
 

@@ -1,0 +1,202 @@
+"""Names, addresses, dates and ages by what stands beside them; no model is loaded here."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.privacy.recognizers import (
+    address_zh,
+    dates_en,
+    dates_zh,
+    organization_en,
+    person_en,
+    person_zh,
+    places,
+    street_address,
+)
+
+
+def found(recognizer, text: str, kind: str = "") -> set[str]:
+    return {
+        text[hit.start : hit.end] for hit in recognizer.find(text) if hit.score >= 0.4 and hit.kind.startswith(kind)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I live at 12 Main Street, Springfield, IL 62704.", "12 Main Street, Springfield, IL 62704"),
+        ("5366 Pivovarská 276", "5366 Pivovarská 276"),
+        ("at 27534 Þorsteinsgata 63\nMOSS\n, NO\n 51971 for", "27534 Þorsteinsgata 63\nMOSS\n, NO\n 51971"),
+        (
+            "1317 Kimberly Way\n Apt. 962\n Grand Rapids\n United States 21959\nMobile: 1",
+            "1317 Kimberly Way\n Apt. 962\n Grand Rapids\n United States 21959",
+        ),
+        ("PSC 1437, Box 3833\nAPO AA 66791", "PSC 1437, Box 3833\nAPO AA 66791"),
+        ("wohnt in der Lindenstraße 7, 10969 Berlin.", "Lindenstraße 7, 10969 Berlin"),
+        ("33 rue de Provence", "33 rue de Provence"),
+        ("ul. Miła 53", "ul. Miła 53"),
+        ("3747 3911 fourth avenue suite 112", "3747 3911 fourth avenue suite 112"),
+        ("on Marina Fort Street were", "Marina Fort Street"),
+        ("P.O. Box 242", "P.O. Box 242"),
+        ("lives in 5 Elm Ct, Apt 4B", "5 Elm Ct, Apt 4B"),
+    ],
+)
+def test_street_addresses_from_number_to_country(text: str, expected: str) -> None:
+    assert expected in found(street_address, text, "ADDRESS")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "In 2010 Apple sold 50 units", "3 CONS 1)", "0.80 + 6.3.A + 7.0.T", "45 2MG Tablets a month", "5 Musicians Of The 70s", "Article 50 of the Treaty on European Union",
+        "12 March 1990", "the Supreme Court ruled", "room. The students", "level 3 trauma", "FEC 50, FEC 75, and epirubicin", "I asked my Dr about it",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_stays(text: str) -> None:
+    assert found(street_address, text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("ZIP: 3520", "3520"), ("zip code is 90210-1234", "90210-1234"), ("postcode SW1A 1AA", "SW1A 1AA")],
+)
+def test_postcodes_behind_their_label(text: str, expected: str) -> None:
+    assert found(street_address, text, "POSTCODE") == {expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("家住北京市朝阳区建国路88号3栋2单元501室。", "北京市朝阳区建国路88号3栋2单元501室"),
+        ("地址:浙江省杭州市西湖区文三路199号创业大厦1201", "浙江省杭州市西湖区文三路199号创业大厦1201"),
+        ("我在阳光小区3栋501室等你", "阳光小区3栋501室"),
+        ("寄到四川省成都市武侯区", "四川省成都市武侯区"),
+        ("南京东路一百二十号", "南京东路一百二十号"),
+    ],
+)
+def test_chinese_addresses(text: str, expected: str) -> None:
+    assert expected in found(address_zh, text, "ADDRESS")
+
+
+@pytest.mark.parametrize("text", ["坐地铁3号线", "这条路不好走", "3号楼", "第5题", "市区交通"])
+def test_chinese_text_without_an_address_stays(text: str) -> None:
+    assert found(address_zh, text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mr Jan Novak called", {"Jan Novak"}),
+        ("seen by Dr. M. van der Berg today", {"M. van der Berg"}),
+        ("ask ms. Marcela", {"Marcela"}),
+        ("My name is Rubija", {"Rubija"}),
+        ("Name: Sieda Batukayev\nPhone: 1", {"Sieda Batukayev"}),
+        ("her maiden name is nyberg", {"nyberg"}),
+        ("Dear Quionia,\nthank you", {"Quionia"}),
+        ("Kind regards,\nXanthe Quirke", {"Xanthe Quirke"}),
+        ("my wife Thandiwe said", {"Thandiwe"}),
+        ("Ubul: What a wife.\nNicole: Remember me?", {"Ubul", "Nicole"}),
+        ("signed by Oyelaran Adeyemi, MD", {"Oyelaran Adeyemi"}),
+        ("J. K. Rowling wrote", {"J. K. Rowling"}),
+        ("Please tell Jennifer", {"Jennifer"}),
+    ],
+)
+def test_english_names(text: str, expected: set[str]) -> None:
+    assert expected <= found(person_en, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am sure the card will arrive in May.",
+        "Dear Sir or Madam,",
+        "the name is not correct",
+        "Note: see below\nAddress: none",
+        "the U.S. Army",
+        "mark the date",
+    ],
+)
+def test_english_text_without_a_name_stays(text: str) -> None:
+    assert found(person_en, text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("患者王小明，男", {"王小明"}),
+        ("患者王明因发热入院", {"王明"}),
+        ("姓名:买买提江 性别:男", {"买买提江"}),
+        ("联系人:欧阳修远", {"欧阳修远"}),
+        ("王先生来电", {"王"}),
+        ("约翰·史密斯表示", {"约翰·史密斯"}),
+        ("阿卜杜拉·买买提", {"阿卜杜拉·买买提"}),
+    ],
+)
+def test_chinese_names(text: str, expected: set[str]) -> None:
+    assert expected <= found(person_zh, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["等了2小时，凉了", "和送餐师傅关系不大", "老公说好吃", "客户高度关注", "味道好•总体不错"]
+)
+def test_chinese_text_without_a_name_stays(text: str) -> None:
+    assert found(person_zh, text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("on 2007-01-17 23:08:55, the", "DATE", {"2007-01-17 23:08:55"}),
+        ("12 March 1990", "DATE", {"12 March 1990"}),
+        ("March 12th, 1990", "DATE", {"March 12th, 1990"}),
+        ("She was born on 2/8/1935.", "BIRTH_DATE", {"2/8/1935"}),
+        ("a 79 year old female", "AGE", {"79"}),
+        ("i'm 31 y/o.", "AGE", {"31"}),
+        ("I just turned 47", "AGE", {"47"}),
+        ("I may go", "DATE", set()),
+        ("BP 120/80, ratio 3/4", "DATE", set()),
+    ],
+)
+def test_english_dates_and_ages(text: str, kind: str, expected: set[str]) -> None:
+    assert found(dates_en, text, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("2023年3月15日入院", "DATE", {"2023年3月15日"}),
+        ("二〇二三年三月十五日", "DATE", {"二〇二三年三月十五日"}),
+        ("出生于1949年12月31日", "BIRTH_DATE", {"1949年12月31日"}),
+        ("出生日期:19491231", "BIRTH_DATE", {"19491231"}),
+        ("患者45岁", "AGE", {"45"}),
+        ("每天3次，每次2片", "DATE", set()),
+        ("用了3年", "DATE", set()),
+    ],
+)
+def test_chinese_dates_and_ages(text: str, kind: str, expected: set[str]) -> None:
+    assert expected <= found(dates_zh, text, kind) and (expected or not found(dates_zh, text, kind))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("from Estonia", "LOCATION", "Estonia"),
+        ("I am cambodian but", "NATIONALITY", "cambodian"),
+        ("Springfield, IL", "LOCATION", "Springfield, IL"),
+    ],
+)
+def test_places_and_peoples(text: str, kind: str, expected: str) -> None:
+    assert expected in found(places, text, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I work for Aunt Bertha Inc", "Aunt Bertha Inc"),
+        ("at Mercy General Hospital today", "Mercy General Hospital"),
+        ("selma is from stillwater supercomputing inc.", "stillwater supercomputing inc."),
+    ],
+)
+def test_organizations(text: str, expected: str) -> None:
+    assert any(expected in name for name in found(organization_en, text))

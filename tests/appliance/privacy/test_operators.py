@@ -1,0 +1,41 @@
+"""The same value has the same placeholder within a record."""
+
+from appliance.privacy.operators import Placeholders
+from appliance.schema import Finding
+
+
+def finding(text: str, value: str, kind: str, nth: int = 0) -> Finding:
+    start = -1
+    for _again in range(nth + 1):
+        start = text.index(value, start + 1)
+    return Finding(start, start + len(value), kind, 1.0, "rule", kind)
+
+
+def test_the_same_value_gets_the_same_number() -> None:
+    text = "Anna met Bela, then Anna left."
+    found = [finding(text, "Anna", "PERSON"), finding(text, "Bela", "PERSON"), finding(text, "Anna", "PERSON", 1)]
+    assert Placeholders().replace(text, found) == "<PERSON_1> met <PERSON_2>, then <PERSON_1> left."
+
+
+def test_case_width_and_separators_make_no_difference() -> None:
+    text = "138 0013 8000 ANNA １３８００１３８０００ Anna"
+    found = [
+        finding(text, "138 0013 8000", "PHONE"),
+        finding(text, "ANNA", "PERSON"),
+        finding(text, "１３８００１３８０００", "PHONE"),
+        finding(text, "Anna", "PERSON"),
+    ]
+    assert Placeholders().replace(text, found) == "<PHONE_1> <PERSON_1> <PHONE_1> <PERSON_1>"
+
+
+def test_each_kind_counts_for_itself() -> None:
+    text = "a b"
+    assert (
+        Placeholders().replace(text, [finding(text, "a", "EMAIL"), finding(text, "b", "PHONE")])
+        == "<EMAIL_1> <PHONE_1>"
+    )
+
+
+def test_a_placeholder_that_is_there_already_is_not_given_out_again() -> None:
+    text = "<PERSON_3> and Anna"
+    assert Placeholders().replace(text, [finding(text, "Anna", "PERSON")]) == "<PERSON_3> and <PERSON_4>"

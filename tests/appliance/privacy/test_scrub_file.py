@@ -1,0 +1,132 @@
+"""`skerry scrub FILE --out FILE` without a home: same format out, every column scrubbed unless it is kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import InputError, SettingsError
+from appliance.privacy.scrub_file import scrub_file
+from appliance.settings import ScrubSettings
+
+SETTINGS = ScrubSettings(batch_rows=2)
+TABLE = 'name,phone,text,label\nAnna Kovacs,5551234567,"Dear Anna Kovacs,\n""call"" 13800138000",billing\n王小明,13800138000,身份证11010519491231002X,就诊\n'
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_table_is_scrubbed_cell_by_cell(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    done = scrub_file(write(tmp_path / "in.csv", TABLE), out, SETTINGS)
+    rows = list(csv.reader(io.StringIO(out.read_text(), newline="")))
+    assert rows[0] == ["name", "phone", "text", "label"]
+    assert rows[1] == ["<PERSON_1>", "<PHONE_1>", 'Dear <PERSON_1>,\n"call" <PHONE_2>', "billing"]
+    assert rows[2] == ["<PERSON_1>", "<PHONE_1>", "身份证<ID_NUMBER_1>", "就诊"]
+    assert done["rows"] == 2
+    assert done["held_back"] == 0
+    assert done["findings"]["PHONE"] == 3
+    assert done["docs_per_s"] > 0
+
+
+def test_kept_columns_pass_and_no_other(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    scrub_file(write(tmp_path / "in.csv", TABLE), out, SETTINGS, keep_columns=["name"])
+    assert "Anna Kovacs,<PHONE_1>" in out.read_text()
+
+
+def test_no_home_is_made(tmp_path: Path) -> None:
+    scrub_file(write(tmp_path / "in.txt", "Anna Kovacs"), tmp_path / "out.txt", SETTINGS)
+    assert not Path(os.environ["SKERRY_HOME"]).exists()
+
+
+@pytest.mark.parametrize(("suffix", "delimiter"), [("tsv", "\t"), ("csv", ";")])
+def test_other_delimiters_stay(tmp_path: Path, suffix: str, delimiter: str) -> None:
+    out = tmp_path / f"out.{suffix}"
+    scrub_file(write(tmp_path / f"in.{suffix}", f"id{delimiter}mail\n7{delimiter}a@b.org\n"), out, SETTINGS)
+    assert out.read_bytes().decode() == f"id{delimiter}mail\r\n7{delimiter}<EMAIL_1>\r\n"
+
+
+def test_a_table_without_a_header_has_no_free_first_row(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    done = scrub_file(write(tmp_path / "in.csv", "13800138000,x\n13900139000,y\n"), out, SETTINGS)
+    assert done["rows"] == 2
+    assert out.read_bytes() == b"<PHONE_1>,x\r\n<PHONE_1>,y\r\n"
+
+
+def test_json_lines_are_scrubbed_to_the_last_leaf(tmp_path: Path) -> None:
+    line = {
+        "text": "I am Anna Kovacs",
+        "phone": 13800138000,
+        "deep": {"mail": ["a@b.org", 3.5, True, None]},
+        "kept": "Anna Kovacs",
+    }
+    out = tmp_path / "out.jsonl"
+    scrub_file(write(tmp_path / "in.jsonl", json.dumps(line) + "\n\n"), out, SETTINGS, keep_columns=["kept"])
+    expected = {
+        "text": "I am <PERSON_1>",
+        "phone": "<PHONE_1>",
+        "deep": {"mail": ["<EMAIL_1>", 3.5, True, None]},
+        "kept": "Anna Kovacs",
+    }
+    assert json.loads(out.read_text()) == expected
+
+
+def test_plain_text_has_one_placeholder_for_a_value_throughout(tmp_path: Path) -> None:
+    text = "Dear Anna Kovacs,\n" + "filler line\n" * 300 + "\nAgain Anna Kovacs.\r\n"
+    out = tmp_path / "out.txt"
+    scrub_file(write(tmp_path / "in.txt", text), out, SETTINGS)
+    assert out.read_bytes().decode() == text.replace("Anna Kovacs", "<PERSON_1>")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_the_encoding_stays(tmp_path: Path, encoding: str) -> None:
+    out = tmp_path / "out.txt"
+    scrub_file(write(tmp_path / "in.txt", "电话13800138000，谢谢".encode(encoding)), out, SETTINGS)
+    assert out.read_bytes() == "电话<PHONE_1>，谢谢".encode(encoding)
+
+
+def test_only_its_owner_reads_the_output(tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    scrub_file(write(tmp_path / "in.txt", "x"), out, SETTINGS)
+    assert out.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "message"),
+    [
+        ("in.xlsx", b"PK", InputError, "skerry ingest"),
+        ("in.txt", b"a\0b", InputError, "UTF-8"),
+        ("in.jsonl", b'{"a": 1}\n{"a": \n', InputError, "line 2"),
+        ("in.csv", b'a,b\n"x" y,2\n', InputError, "line 2"),
+        ("missing.txt", None, InputError, "missing.txt"),
+    ],
+)
+def test_bad_files_are_refused_and_leave_nothing(
+    tmp_path: Path, name: str, content: bytes | None, error: type[Exception], message: str
+) -> None:
+    if content is not None:
+        write(tmp_path / name, content)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(error, match=message):
+        scrub_file(tmp_path / name, tmp_path / "out", SETTINGS)
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"`nmae`.*`name`"):
+        scrub_file(write(tmp_path / "in.csv", TABLE), tmp_path / "out.csv", SETTINGS, keep_columns=["nmae"])
+
+
+def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", TABLE)
+    with pytest.raises(SettingsError, match="--out"):
+        scrub_file(path, path, SETTINGS)
+    assert path.read_text() == TABLE

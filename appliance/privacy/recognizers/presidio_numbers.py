@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from appliance.privacy.imports import without
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer, beside
 
 # Presidio's class, our kind, the words that must stand near.
@@ -59,7 +60,8 @@ _ANY = re.compile(
 
 @cache
 def _recognizer(name: str) -> Any:
-    from presidio_analyzer import predefined_recognizers
+    with without():
+        from presidio_analyzer import predefined_recognizers
 
     return getattr(predefined_recognizers, name)()
 

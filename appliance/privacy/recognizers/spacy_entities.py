@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import MissingPartError
+from appliance.privacy.imports import without
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
 
@@ -77,7 +78,8 @@ def _hidden(*modules: str) -> Iterator[None]:
 
 
 def _load(folder: Path | None) -> Any:
-    import spacy
+    with without():
+        import spacy
 
     if folder is None:
         found = find_spec(_FALLBACK)

@@ -172,7 +172,7 @@ class ExportSettings(Section):
         1e-3, gt=0, description="largest logit difference of an fp32 export on real rows"
     )
     min_agreement: float = Field(
-        0.95, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
+        0.97, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
     )
     parity_rows: int = Field(512, ge=8, description="real rows used for the parity check")
     reduce_range: Literal["auto", "on", "off"] = Field(

@@ -12,6 +12,7 @@ from typing import Any
 from appliance import device, engine
 from appliance.engine.on_torch import load_network
 from appliance.engine.plan import read_plan, write_plan
+from appliance.engine.texts import Reader
 from appliance.errors import NotFoundError
 from appliance.export.latency import SHAPES, latency, latency_ratio
 from appliance.export.parity import Parity, check_agreement, check_exact, parity, sample_texts
@@ -23,6 +24,7 @@ from appliance.store import Store
 from appliance.words import _
 
 _EXACT_ROWS = 64  # an fp32 export differs by rounding alone: a few rows show it
+_SMOOTHING_ROWS = 128  # rows that show how large activations become
 
 
 def export(store: Store, model: Model, settings: ExportSettings, dataset: Dataset | None = None) -> Model:
@@ -65,7 +67,9 @@ def export_folder(
         return exact, {}
     plan = replace(plan, format="onnx-int8", reduce_range=_reduce_range(settings))
     (target / "model.onnx").rename(target / "exact.onnx")
-    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range)
+    reader = Reader(target, plan)
+    rows = [reader.read(text)[0] for text in texts[:_SMOOTHING_ROWS]]
+    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range, rows)
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
     small = engine.load(target)

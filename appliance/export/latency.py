@@ -11,7 +11,7 @@ from appliance.engine import Engine
 
 Shape = tuple[int, int]
 SHAPES: tuple[Shape, ...] = ((1, 16), (1, 64), (32, 16))  # (batch, tokens)
-_RUN_TOKENS = 1024  # a run repeats the call until it has seen this many tokens, so that a short call is timed well
+_RUN_TOKENS = 512  # a run repeats the call until it has seen this many tokens, so that a short call is timed well
 _RUNS = 5
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from appliance.export.smooth import smooth
 from appliance.export.to_onnx import write_plainly
 
 # Gather is the embedding: half of a small model, most of a multilingual one.
 _TYPES = ["MatMul", "Gather"]
 
 
-def to_int8(source: Path, target: Path, reduce_range: bool) -> None:
+def to_int8(source: Path, target: Path, reduce_range: bool, rows: Sequence[Sequence[int]]) -> None:
     """Quantise the fp32 ONNX file `source` into `target`: symmetric int8 weights, per channel, activations uint8 at run time.
 
-    `reduce_range` keeps the weights to 7 bits, which CPUs without VNNI need: there two 8-bit products can overflow
-    16 bits (onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The quantiser's own files lie in
-    the folder of `target`, nowhere else.
+    `rows` (token ids of real texts, at least one) show how large activations become, see `smooth`. `reduce_range` keeps
+    the weights to 7 bits, which CPUs without VNNI need: there two 8-bit products can overflow 16 bits
+    (onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The quantiser's own files lie in the folder
+    of `target`, nowhere else.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     model = onnx.load(source)
+    smooth(model, rows)
     # The quantiser advises a preparation that `to_onnx` makes needless; this is its own sign for "prepared".
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})
     prepared = target.with_name(f"{target.stem}-prepared.onnx")

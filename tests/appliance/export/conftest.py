@@ -42,6 +42,18 @@ def learn(folder: Path) -> Path:
     return folder
 
 
+def read(folder: Path, texts: list[str]) -> list[list[int]]:
+    """Return the token ids of each text."""
+    reader = Reader(folder, read_plan(folder))
+    return [reader.read(text)[0] for text in texts]
+
+
+@pytest.fixture(scope="session")
+def rows(learned: Path) -> list[list[int]]:
+    """Token ids of real texts, the ones that the fixture `exported` was smoothed with."""
+    return read(learned, TEXTS)
+
+
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny torch model that tells its labels apart."""
@@ -54,6 +66,6 @@ def exported(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     folders = {"torch": learned} | {form: tmp_path_factory.mktemp(form) for form in ("onnx", "onnx-int8")}
     export_folder(learned, folders["onnx"], ExportSettings(format="onnx"), TEXTS)
     shutil.copytree(folders["onnx"], folders["onnx-int8"], dirs_exist_ok=True)
-    to_int8(folders["onnx"] / "model.onnx", folders["onnx-int8"] / "model.onnx", reduce_range=True)
+    to_int8(folders["onnx"] / "model.onnx", folders["onnx-int8"] / "model.onnx", True, read(learned, TEXTS))
     write_plan(folders["onnx-int8"], replace(read_plan(learned), format="onnx-int8", reduce_range=True))
     return folders

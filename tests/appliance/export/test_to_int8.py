@@ -23,9 +23,9 @@ def integer_weights(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(("reduce_range", "largest"), [(True, 64), (False, 127)])
 def test_weights_keep_to_their_range(
-    exported: dict[str, Path], tmp_path: Path, reduce_range: bool, largest: int
+    exported: dict[str, Path], rows: list[list[int]], tmp_path: Path, reduce_range: bool, largest: int
 ) -> None:
-    to_int8(exported["onnx"] / "model.onnx", tmp_path / "model.onnx", reduce_range)
+    to_int8(exported["onnx"] / "model.onnx", tmp_path / "model.onnx", reduce_range, rows)
     found = max(int(np.abs(weights.astype(int)).max()) for weights in integer_weights(tmp_path / "model.onnx"))
     assert largest - 1 <= found <= largest
 
@@ -50,14 +50,14 @@ def test_the_file_is_about_a_quarter(exported: dict[str, Path]) -> None:
 
 
 def test_the_same_source_gives_the_same_bytes_and_no_file_is_left(
-    exported: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: dict[str, Path], rows: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even in the folder for temporary files, which may be another disk and another reader's."""
     (tmp_path / "temporary").mkdir()
     (tmp_path / "target").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     before = {path.name for path in exported["onnx"].iterdir()}
-    to_int8(exported["onnx"] / "model.onnx", tmp_path / "target" / "model.onnx", reduce_range=True)
+    to_int8(exported["onnx"] / "model.onnx", tmp_path / "target" / "model.onnx", True, rows)
     again = (tmp_path / "target" / "model.onnx").read_bytes()
     assert again == (exported["onnx-int8"] / "model.onnx").read_bytes()
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["model.onnx"]

@@ -390,6 +390,34 @@ def test_no_dependency_is_idle() -> None:
     assert sorted(idle) == []
 
 
+# What a library that we ask for brings along.
+BROUGHT = {
+    "PIL": "rapidocr",
+    "packaging": "mypy",
+    "scipy": "scikit-learn",
+    "starlette": "fastapi",
+    "threadpoolctl": "scikit-learn",
+    "tldextract": "presidio-analyzer",
+}
+
+
+def test_every_import_is_asked_for() -> None:
+    """Code, tests and benchmarks import only what `pyproject.toml` asks for, so that a clean machine has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    every = project["dependencies"] + [one for wanted in project["optional-dependencies"].values() for one in wanted]
+    known = {MODULE.get(one.name, one.name.replace("-", "_")) for one in map(Requirement, every)} | set(BROUGHT)
+    known |= (
+        sys.stdlib_module_names | {path.name for path in ROOT.iterdir()} | {path.stem for path in ROOT.glob("*/*.py")}
+    )
+    foreign = [
+        f"{name_of(path)}:{line} imports `{dotted}`"
+        for path in sources(*PACKAGES, "tests", "examples", "benchmarks", "docs", "locks")
+        for line, dotted in imports(tree(path))
+        if dotted.split(".")[0] not in known
+    ]
+    assert foreign == []
+
+
 def test_the_lock_of_the_base_models_is_fresh() -> None:
     assert (ROOT / "locks" / "bases.txt").read_text().split("\n", 1)[1] == lock.base_wheels(), "run `make lock`"
 

@@ -144,7 +144,7 @@ class TrainSettings(Section):
     base: str = Field(
         "auto", description="base model; auto = e5 when over 5 % of rows hold Han characters, else minilm"
     )
-    epochs: float = Field(4.0, gt=0, description="largest number of passes over the training rows (full)")
+    epochs: float = Field(2.0, gt=0, description="largest number of passes over the training rows (full)")
     learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder (full)")
     batch_rows: int = Field(32, ge=1, description="rows of one optimizer step")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises")

@@ -174,7 +174,7 @@ class ExportSettings(Section):
     min_agreement: float = Field(
         0.97, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
     )
-    parity_rows: int = Field(512, ge=8, description="real rows used for the parity check")
+    parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
     reduce_range: Literal["auto", "on", "off"] = Field(
         "auto", description="7-bit weights for CPUs without VNNI; auto = what this machine needs"
     )

@@ -44,7 +44,9 @@ def here(base: Path, scratch: Path, settings: TrainSettings = SETTINGS) -> tuple
     return trained, hashlib.sha256(save(trained.network.state_dict())).hexdigest()
 
 
-def killed(base: Path, scratch: Path, at_step: int = 0, at_rename: int = 0) -> list[int]:
+def killed(
+    base: Path, scratch: Path, settings: TrainSettings = REFIT, at_step: int = 0, at_rename: int = 0
+) -> list[int]:
     """Train in a process of its own that gets SIGKILL when it tells of step `at_step`, or before its rename `at_rename`: the steps it told of."""
     steps = scratch.with_suffix(".steps")
     with warnings.catch_warnings():
@@ -53,7 +55,7 @@ def killed(base: Path, scratch: Path, at_step: int = 0, at_rename: int = 0) -> l
     if not child:
         try:
             _die(steps, at_step, at_rename)
-            here(base, scratch, REFIT)
+            here(base, scratch, settings)
         finally:
             os._exit(1)
     _pid, status = os.waitpid(child, 0)
@@ -160,6 +162,14 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_weights(
     assert int(resumed) in {0, *range(7, 34, 7), 11, 22, 33}
     assert kills[-1] - 7 <= int(resumed) <= kills[-1]
     assert weights == straight[1], f"kills at {kills}"
+
+
+def test_bf16_goes_on_to_the_same_weights_too(base: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"precision": "bf16", "epochs": 1.0})
+    killed(base, tmp_path / "killed", settings, at_step=9)
+    trained, weights = here(base, tmp_path / "killed", settings)
+    assert trained.tuned and trained.tuned.resumed_step == 7
+    assert weights == here(base, tmp_path / "straight", settings)[1]
 
 
 def test_a_run_killed_while_it_writes_ends_with_the_same_weights(

@@ -24,6 +24,18 @@ _ENGLISH = tuple(
     (kind, re.compile(rf"(?<![A-Za-z])(?:{words})(?:(?: (?:number|numbers|num|nos?|id|identifier|code|nr)\b\.?|[ ]?[#:=])(?:\s*(?:is|was|:|=|#|no\.?))*)\s*{_VALUE}", re.IGNORECASE))
     for kind, words in _WORDS
 )  # fmt: skip
+# labels that need no "number" and no colon before a long value
+_DIRECT = tuple(
+    (kind, re.compile(rf"(?<![A-Za-z])(?:{words})\s+{_VALUE}", re.IGNORECASE))
+    for kind, words in (
+        ("MEDICAL_RECORD", r"MRN|HICN|NHI|medical record|chart"),
+        ("ACCOUNT", r"account|acct\.?|a/c"),
+        ("DRIVER_LICENSE", r"DEA|NPI|DL"),
+        ("NATIONAL_ID", r"NHS|NINO|TIN|EIN|ITIN|TFN|PESEL|BSN|DNI|NIE|NIF|Aadhaar"),
+        ("REFERENCE", r"IMEI|VIN|policy|claim|case"),
+    )
+)
+_DIRECT_DIGITS = 5
 _NO = re.compile(r"(?<![A-Za-z])[Nn]os?\.?\s?([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _AND = re.compile(r"(?:,|\s+and|\s*&)\s*([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _CHINESE: tuple[tuple[str, str], ...] = (
@@ -52,6 +64,10 @@ def find(text: str) -> Iterator[Hit]:
         for match in pattern.finditer(text):
             if sum(map(str.isdigit, match[1])) >= _FEWEST[kind]:
                 yield Hit(*match.span(1), kind, 0.7)
+    for kind, pattern in _DIRECT:
+        for match in pattern.finditer(text):
+            if sum(map(str.isdigit, match[1])) >= _DIRECT_DIGITS:
+                yield Hit(*match.span(1), kind, 0.6)
     for match in _NO.finditer(text):
         yield Hit(*match.span(1), "REFERENCE", 0.7)
         following = _AND.match(text, match.end())

@@ -128,6 +128,9 @@ def test_network_addresses(text: str, expected: list[str]) -> None:
     ("text", "expected"),
     [
         ("MRN: 00482913", ["00482913"]),
+        ("MRN 00482913, ward 7", ["00482913"]),
+        ("my account 20418833 is locked", ["20418833"]),
+        ("in case 2 of them", []),
         ("application no. 12345/99", ["12345/99"]),
         ("(nos. 1234/05, 2346/06 and 77/07)", ["1234/05", "2346/06", "77/07"]),
         ("My driver's license number is U62928788557186", ["U62928788557186"]),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance import engine
+from appliance import device, engine
 from appliance.engine.plan import read_plan
-from appliance.errors import NotFoundError, PolicyError
+from appliance.errors import HardwareError, NotFoundError, PolicyError
 from appliance.export import export as step
 from appliance.export.export import export, export_folder, size_bytes
 from appliance.schema import Dataset, Model
@@ -129,6 +129,15 @@ def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
         export(store, model, SETTINGS)
     assert [item.id for item in store.artifacts("model")] == [model.id]
     assert list((store.home / "work" / "drafts").iterdir()) == []
+
+
+def test_too_little_memory_is_told_before_the_work(
+    learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "memory_bytes", lambda: (8 * 10**9, 10**8))
+    with pytest.raises(HardwareError, match="export needs about 1"):
+        export_folder(learned, tmp_path, SETTINGS, ["my card"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_fp32_export_over_the_limit_is_refused(learned: Path, tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def _earlier(store: Store, key: str) -> tuple[dict[str, Any], dict[str, str]] | 
     for past in reversed(store.artifacts("report")):
         if past.meta.get("floors_key") == key and past.meta.get("floors"):
             content = json.loads((past.folder / "report.json").read_bytes())
-            return content["floors"], content["floors_left_out"]
+            if "no base" not in content["floors_left_out"].values():  # it may have come in since
+                return content["floors"], content["floors_left_out"]
     return None
 
 

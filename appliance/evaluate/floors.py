@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ _SEED = 0
 
 def majority(labels: Sequence[str], texts: Sequence[str]) -> list[str]:
     """Answer each text with the most frequent training label (of equals, the first in order)."""
-    best = max(sorted(set(labels)), key=labels.count)
-    return [best] * len(texts)
+    counts = Counter(labels)
+    return [min(counts, key=lambda label: (-counts[label], label))] * len(texts)
 
 
 def tfidf_svm(train_texts: Sequence[str], labels: Sequence[str], texts: Sequence[str]) -> list[str]:

@@ -177,9 +177,10 @@ def test_a_floor_that_is_left_out_says_why(store: Store, model: Model, dataset: 
     assert "the base model is not installed" in (report.folder / "report.md").read_text()
 
 
-def test_the_probe_is_measured_where_its_base_is_installed(
+def test_the_probe_is_measured_as_soon_as_its_base_is_installed(
     store: Store, model: Model, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert "probe" not in evaluate(store, model, dataset, FLOORS).meta["floors"]
     monkeypatch.setenv("SKERRY_BASES__FOLDER", str(tmp_path / "bases"))
     tiny_base(tmp_path / "bases" / "tiny")
     report = evaluate(Store.open(), model, dataset, FLOORS)
@@ -205,6 +206,8 @@ def test_without_training_rows_there_are_no_floors(store: Store, model: Model) -
 def test_floors_come_from_an_earlier_report_of_the_same_rows(
     store: Store, model: Model, dataset: Dataset, add_dataset: AddDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A model that is the probe itself lacks no floor, so that its report is complete."""
+    model = replace(model, meta={"format": "onnx", "method": "probe", "base": "tiny"})
     fitted = []
     real = step.tfidf_svm
     monkeypatch.setattr(step, "tfidf_svm", lambda *rows: fitted.append(1) or real(*rows))

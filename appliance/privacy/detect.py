@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from appliance.privacy import repeats
+from appliance.privacy import contact_blocks, repeats
 from appliance.privacy.kinds import KINDS, kind
 from appliance.privacy.normalise import Plain, normalise
 from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities
@@ -26,7 +26,7 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
 _PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]{1,9}>")
 _DIGITS = "0123456789"
-_MODELS = frozenset((lac_entities.RULE, spacy_entities.RULE, repeats.RULE))
+_MODELS = frozenset((lac_entities.RULE, spacy_entities.RULE, repeats.RULE, contact_blocks.RULE))
 _ON = frozenset(each.name for each in KINDS if each.on)
 
 
@@ -93,7 +93,9 @@ class Scrubber:
     def _settle(self, text: str, spans: list[_Span]) -> list[_Span]:
         kept = [span for span in spans if span.hit.score >= self.min_score and span.hit.kind in _ON]
         settled = settle(text, kept)
-        again = [_Span(hit, repeats.RULE) for hit in repeats.find_again(text, [span.hit for span in settled])]
+        found = [span.hit for span in settled]
+        again = [_Span(hit, repeats.RULE) for hit in repeats.find_again(text, found)]
+        again += [_Span(hit, contact_blocks.RULE) for hit in contact_blocks.find_lines(text, found)]
         return settle(text, kept + again) if again else settled
 
 

@@ -28,7 +28,7 @@ SURNAME = rf"(?:{_COMPOUND}|[{_SINGLE}])"
 _HAN = "[\u4e00-\u9fff]"
 _TITLE = (
     "先生|女士|小姐|太太|夫人|老师|医生|大夫|护士|护士长|教授|主任|院长|校长|经理|总经理|总监|董事长|主席|局长|处长|科长|部长|厅长|市长|省长|县长|镇长|乡长|村长|区长|书记|队长|组长|班长|会长|所长|站长|厂长|店长|行长|律师|法官|警官|警员|检察官"
-    "|师傅|同学|同志|阿姨|叔叔|大爷|大妈|大叔|大姐|大哥|奶奶|爷爷|老板|主管|博士|工程师|教练|道长|法师|将军|司令|上校|中校|少校|女|某某|某"
+    "|师傅|同学|同志|阿姨|叔叔|大爷|大妈|大叔|大姐|大哥|奶奶|爷爷|老板|主管|博士|工程师|教练|道长|法师|将军|司令|上校|中校|少校"
 )
 _LABEL = (
     "姓名|患者|病人|病患|客户|顾客|用户名?|联系人|收件人|收货人|寄件人|发件人|申请人|被申请人|申诉人|上诉人|被上诉人|原告人?|被告人?|第三人|法定代表人|法人代表|法人|负责人|经办人|经手人|持卡人|开户人|户名|家属|监护人|投保人|被保险人|保险人|受益人|主治医师"
@@ -44,7 +44,7 @@ _LABELLED = re.compile(
 _LABELLED_COLON = re.compile(
     rf"(?:{_LABEL}|姓\s*名)\s*[:=]\s*({_HAN}{{2,4}})(?=\s*(?:$|[^\u4e00-\u9fff]|性别|年龄|电话|男|女|身份证))"
 )
-_CALLED = "先生|女士|小姐|太太|阿姨|师傅|大夫|医生|护士|律师|法官|警官|同学|大爷|大妈|奶奶|爷爷|某某|某(?![一个些种人事天日年月次处地])"
+_CALLED = "先生|女士|小姐|太太|阿姨|师傅|大夫|医生|护士|律师|法官|警官|同学|大爷|大妈|奶奶|爷爷"
 _TITLED = re.compile(
     rf"(?<!{_HAN})((?:{_COMPOUND}|[{_COMMON}]){_HAN}{{0,2}}?)(?=(?:{_TITLE}))|((?:{_COMPOUND}|[{_COMMON}]))(?=(?:{_CALLED}))"
 )
@@ -282,7 +282,7 @@ def find(text: str) -> Iterator[Hit]:
 
 
 def _plausible(name: str) -> bool:
-    return name not in _NO_NAMES and name[:2] not in _NO_NAMES and not _NO_GIVEN & set(name[1:])
+    return "某" not in name and name not in _NO_NAMES and name[:2] not in _NO_NAMES and not _NO_GIVEN & set(name[1:])
 
 
 RECOGNIZER = Recognizer("person_zh", find, trigger=re.compile("[\u4e00-\u9fff]"))

@@ -17,6 +17,7 @@ from typing import Any
 
 from appliance.errors import MissingPartError
 from appliance.privacy.imports import without
+from appliance.privacy.recognizers import unknown_words
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
 
@@ -91,7 +92,9 @@ def _load(folder: Path | None) -> Any:
         folder = inside[-1]
     if not (folder / "meta.json").is_file():
         raise MissingPartError(_("`{folder}` holds no spaCy model: run `skerry base fetch spacy-en-md`", folder=folder))
-    return spacy.load(folder, exclude=_UNNEEDED)
+    nlp = spacy.load(folder, exclude=_UNNEEDED)
+    nlp.meta["known_words"] = unknown_words.dictionary(folder)
+    return nlp
 
 
 def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
@@ -100,6 +103,9 @@ def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
     pieces.sort(key=lambda piece: len(piece[2]))
     hits: list[list[Hit]] = [[] for _each in texts]
     defined = [_abbreviations(text) for text in texts]
+    known = nlp.meta["known_words"] | _no_names()
+    for index, text in enumerate(texts):
+        hits[index].extend(unknown_words.find(text, known))
     with nlp.memory_zone():  # without it spaCy's string store grows over a long run
         documents = nlp.pipe((piece for _index, _offset, piece in pieces), batch_size=128)
         for (index, offset, piece), document in zip(pieces, documents, strict=True):

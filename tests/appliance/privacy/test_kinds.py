@@ -36,7 +36,7 @@ def test_every_recognizer_says_what_it_follows(name: str) -> None:
     source = (FOLDER / f"{name}.py").read_text("utf-8")
     used = set(re.findall(r'"([A-Z]{2,}(?:_[A-Z]+)*)"', source)) & {each.name for each in KINDS}
     assert used
-    assert hasattr(module, "RECOGNIZER") or hasattr(module, "find_all")
+    assert hasattr(module, "find") or hasattr(module, "find_all")
 
 
 @pytest.mark.parametrize("recognizer", PATTERNS, ids=lambda recognizer: recognizer.rule)

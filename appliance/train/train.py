@@ -33,8 +33,6 @@ from appliance.words import _
 if TYPE_CHECKING:
     import torch
 
-    from appliance.train.probe import Head
-
 __all__ = ["Trained", "total_steps", "train", "train_rows", "write_model"]
 
 
@@ -98,53 +96,89 @@ def train_rows(lesson: Lesson, base: Path, settings: TrainSettings, scratch: Pat
     torch.set_num_threads(device.threads(settings.threads))
     plan = _plan(lesson, base, settings)
     ids, truncated = _read(Reader(base, plan), lesson.train.texts + lesson.validation.texts)
-    cut = len(lesson.train)
-    learn: Examples = (ids[:cut], lesson.train.targets)
-    judge: Examples | None = (ids[cut:], lesson.validation.targets) if len(lesson.validation) else None
-    every: Examples = (ids, lesson.train.targets + lesson.validation.targets)
-    precision = _precision(settings.precision)
-
     network = on_torch.network(on_torch.load_encoder(base), len(lesson.labels))
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    features = embed(network, ids, scratch / "embeddings")  # (rows, hidden)
-    probe = kept(
-        scratch / "probe",
-        lambda: choose_strength(features[:cut], learn[1], features[cut:], every[1][cut:], len(plan.labels)),
+    cut = len(lesson.train)
+    work = _Work(
+        network=network,
+        base=base,
+        settings=settings,
+        precision=_precision(settings.precision),
+        scratch=scratch,
+        learn=(ids[:cut], lesson.train.targets),
+        judge=(ids[cut:], lesson.validation.targets) if len(lesson.validation) else None,
     )
-    head = probe.head
-    if settings.refit and judge:
-        head = kept(
-            scratch / "probe-refit",
-            lambda: replace(probe, head=fit_head(features, every[1], len(plan.labels), probe.strength)),
-        ).head
-
-    trained = Trained(network, plan, probe.metrics, probe, None, precision, truncated)
-    if settings.method == "full":
-        _require_memory(network, max(map(len, ids)), settings)
-        _start(network, base, probe.head)
-        tuned = fine_tune(
-            network, learn, judge, settings, precision, scratch / "full", total_steps(len(learn[0]), settings)
-        )
-        metrics = next(
-            (
-                {key: item[key] for key in probe.metrics}
-                for item in tuned.evaluations
-                if item["step"] == tuned.best_step
-            ),
-            {},
-        )
-        if judge and metrics["macro_f1"] < probe.metrics["macro_f1"]:
-            tuned, metrics = replace(tuned, best_step=0), probe.metrics
-        trained = replace(trained, metrics=metrics, tuned=tuned)
-        if not tuned.best_step or (settings.refit and judge):
-            _start(network, base, head)
-        if tuned.best_step and settings.refit and judge:
-            total = total_steps(len(learn[0]), settings)  # the schedule that validation judged, cut where it was best
-            fine_tune(network, every, None, settings, precision, scratch / "refit", total, tuned.best_step)
-    else:
-        _start(network, base, head)
+    probe, final = _probes(work)
+    tuned, metrics = _tune(work, probe) if settings.method == "full" else (None, probe.metrics)
+    refit = settings.refit and work.judge is not None
+    if not tuned or not tuned.best_step or refit:
+        _start(work, final)
+    if tuned and tuned.best_step and refit:
+        _fine_tune(work, work.every, None, "refit", tuned.best_step)
     network.to("cpu")
-    return trained
+    return Trained(network, plan, metrics, probe, tuned, work.precision, truncated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One training under way: rows to learn from and rows to judge by (None = none), and what every part of it needs."""
+
+    network: torch.nn.ModuleDict
+    base: Path
+    settings: TrainSettings
+    precision: str
+    scratch: Path
+    learn: Examples
+    judge: Examples | None
+
+    @property
+    def every(self) -> Examples:
+        ids, targets = self.judge or ([], ())
+        return [*self.learn[0], *ids], (*self.learn[1], *targets)
+
+
+def _probes(work: _Work) -> tuple[Probe, Probe]:
+    # The probe that validation chose, and the one to end or to start a refit with: of the same strength, on all rows.
+    (ids, targets), cut, labels = work.every, len(work.learn[0]), int(work.network["head"].out_features)  # type: ignore[arg-type]
+    features = embed(work.network, ids, work.scratch / "embeddings")  # (rows, hidden)
+    probe = kept(
+        work.scratch / "probe",
+        lambda: choose_strength(features[:cut], targets[:cut], features[cut:], targets[cut:], labels),
+    )
+    if not work.settings.refit or not work.judge:
+        return probe, probe
+    return probe, kept(
+        work.scratch / "probe-refit", lambda: replace(probe, head=fit_head(features, targets, labels, probe.strength))
+    )
+
+
+def _tune(work: _Work, probe: Probe) -> tuple[Tuned, dict[str, float]]:
+    # Fine-tune from the probe; when that is nowhere better on the validation rows, say so (best step 0) and keep the probe's metrics.
+    _require_memory(work)
+    _start(work, probe)
+    tuned = _fine_tune(work, work.learn, work.judge, "full")
+    best = next((item for item in tuned.evaluations if item["step"] == tuned.best_step), {})
+    metrics = {name: best[name] for name in probe.metrics}
+    if metrics and metrics["macro_f1"] < probe.metrics["macro_f1"]:
+        return replace(tuned, best_step=0), probe.metrics
+    return tuned, metrics
+
+
+def _fine_tune(
+    work: _Work, learn: Examples, judge: Examples | None, folder: str, last_step: int | None = None
+) -> Tuned:
+    # A refit follows the schedule that validation judged, cut where it was best.
+    steps = total_steps(len(work.learn[0]), work.settings)
+    return fine_tune(work.network, learn, judge, work.settings, work.precision, work.scratch / folder, steps, last_step)
+
+
+def _start(work: _Work, probe: Probe) -> None:
+    # The base model's weights and this head: where every method begins, and where a probe ends.
+    import torch
+
+    weight, bias = map(torch.from_numpy, probe.head)
+    work.network["encoder"].load_state_dict(on_torch.load_encoder(work.base).state_dict())
+    work.network["head"].load_state_dict({"weight": weight, "bias": bias})
 
 
 def total_steps(rows: int, settings: TrainSettings) -> int:
@@ -201,14 +235,6 @@ def _read(reader: Reader, texts: Sequence[str]) -> tuple[list[list[int]], int]:
     return ids, truncated
 
 
-def _start(network: torch.nn.ModuleDict, base: Path, head: Head) -> None:
-    # The base model's weights and this head: where every method begins.
-    import torch
-
-    network["encoder"].load_state_dict(on_torch.load_encoder(base).state_dict())
-    network["head"].load_state_dict({"weight": torch.from_numpy(head[0]), "bias": torch.from_numpy(head[1])})
-
-
 def _precision(wanted: str) -> str:
     import torch
 
@@ -218,19 +244,15 @@ def _precision(wanted: str) -> str:
     return precision
 
 
-def _require_memory(network: torch.nn.ModuleDict, longest: int, settings: TrainSettings) -> None:
-    # Weights, gradients and two moments in fp32, and the activations of the longest batch: tokens x hidden x (34 + 5 x heads x tokens / hidden)
+def _require_memory(work: _Work) -> None:
+    # Weights, gradients and two moments in fp32, and the activations of the longest batch: tokens x (34 x hidden + 5 x heads x length)
     # half-precision bytes a layer (Korthikanti et al. 2022, arXiv 2205.05198), doubled for fp32.
     import torch
 
     if torch.cuda.is_available():
         return
-    config: Any = network["encoder"].config
-    weights = sum(value.numel() for value in network.parameters()) * 16
-    tokens = settings.batch_rows * longest
-    activations = (
-        2 * config.num_hidden_layers * tokens * (34 * config.hidden_size + 5 * config.num_attention_heads * longest)
-    )
-    device.require_memory(
-        weights + activations, _("fine-tuning with `train.batch_rows` {rows}", rows=settings.batch_rows)
-    )
+    rows, longest = work.settings.batch_rows, max(map(len, work.every[0]))
+    config: Any = work.network["encoder"].config
+    weights = 16 * sum(value.numel() for value in work.network.parameters())
+    token = 2 * config.num_hidden_layers * (34 * config.hidden_size + 5 * config.num_attention_heads * longest)
+    device.require_memory(weights + rows * longest * token, _("fine-tuning with `train.batch_rows` {rows}", rows=rows))

@@ -26,6 +26,8 @@ TITLE = {"TITLE"}  # titles stay in the text on purpose
 WNUT = {"person", "location"}
 CLUENER = {"name", "address", "scene", "company", "organization", "government"}
 NAMES = {"PERSON", "LOCATION", "ADDRESS", "ORGANIZATION"}
+PEOPLE_AND_PLACES = {"PERSON", "LOCATION", "ADDRESS"}
+RIVAL_NAMES = {"PERSON", "LOCATION"}
 
 
 def read(
@@ -115,9 +117,9 @@ def quality(data: Path, finders: dict[str, Finder]) -> None:
     plain, hidden = (sentences(1500, hidden=hidden, seed=7) for hidden in (False, True))
     sets: list[tuple[str, list[tuple[str, list[Span]]], set[str] | None]] = [
         ("presidio_synth_v2 odd", synth, None),
-        ("wnut17 valid person+location", wnut, NAMES),
+        ("wnut17 valid person+location", wnut, PEOPLE_AND_PLACES),
         ("cluener test names", cluener, NAMES),
-        ("cluener test person (recall)", names, NAMES),
+        ("cluener test person", names, {"PERSON"}),
         (
             "Chinese numbers",
             [row[:2] for row in plain],
@@ -135,9 +137,12 @@ def quality(data: Path, finders: dict[str, Finder]) -> None:
             print(f"{name:32}{'(not there)':>24}")
             continue
         cells = []
-        for finder in finders.values():
+        for rival, finder in finders.items():
+            if rival != "skerry" and not name.startswith(("presidio", "wnut")):
+                cells.append("-")  # Presidio reads no Chinese
+                continue
             found = finder([text for text, _spans in gold])
-            recall, precision = score(gold, found, kinds if finder is finders["skerry"] else None)
+            recall, precision = score(gold, found, kinds if rival == "skerry" else RIVAL_NAMES if kinds else None)
             cells.append(f"{recall:.3f} / {precision:.3f}")
         print(f"{name:32}" + "".join(f"{cell:>24}" for cell in cells))
     traps = [row for row in plain if row[2]]

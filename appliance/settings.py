@@ -145,14 +145,14 @@ class TrainSettings(Section):
         "auto", description="base model; auto = e5 when over 5 % of rows hold Han characters, else minilm"
     )
     epochs: float = Field(2.0, gt=0, description="largest number of passes over the training rows (full)")
-    learning_rate: float = Field(5e-5, gt=0, description="peak learning rate of the encoder (full)")
+    learning_rate: float = Field(2e-5, gt=0, description="peak learning rate of the encoder (full)")
     batch_rows: int = Field(32, ge=1, description="rows of one optimizer step")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the rate rises")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping norm")
     patience: int = Field(2, ge=1, description="evaluations without a better validation macro-F1 before stopping")
     max_tokens: int = Field(256, ge=8, le=512, description="longest text the model reads, in tokens")
-    checkpoint_steps: int = Field(50, ge=1, description="optimizer steps between checkpoints")
+    checkpoint_steps: int = Field(100, ge=1, description="optimizer steps between checkpoints")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto = bf16 only where the hardware has it, else fp32"
     )

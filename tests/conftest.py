@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # Before numpy, torch and transformers are imported: one thread each, no hub; English messages.
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "SKERRY_LANG": "en"}
 os.environ.setdefault("SKERRY_BASES__FOLDER", str(ROOT / ".cache" / "bases"))
+
+# A busy machine is no failure; in CI the same examples run every time, at home new ones are looked for.
+settings.register_profile("skerry", deadline=None, derandomize=os.environ.get("CI") == "true")
+settings.load_profile("skerry")
 
 _LOOK_UPS = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
 _SENDS = {"socket.connect", "socket.sendto", "socket.sendmsg"}

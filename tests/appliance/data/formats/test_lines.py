@@ -109,8 +109,11 @@ def test_a_huge_line_takes_no_memory(tmp_path: Path) -> None:
     assert peak < 32 * 1024**2
 
 
+# a UTF-16 file that begins with NUL cannot be told from UTF-32: both begin with FF FE 00 00
 @given(
-    rows=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30), max_size=12),
+    rows=st.lists(
+        st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]), max_size=30), max_size=12
+    ),
     encoding=st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]),
 )
 def test_wide_encodings_keep_the_offsets_of_the_file(

@@ -18,7 +18,7 @@ __all__ = ["checks"]
 # one module of each extra that nothing else brings
 _EXTRAS = {
     "data": "python_calamine",
-    "documents": "docx",
+    "documents": "pypdfium2",
     "privacy": "presidio_analyzer",
     "train": "torch",
     "export": "onnxscript",

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from appliance import device, engine
+from appliance.engine.on_onnx import saturates
 from appliance.engine.on_torch import load_network
 from appliance.engine.plan import read_plan, write_plan
 from appliance.engine.texts import Reader
 from appliance.errors import NotFoundError
 from appliance.export.latency import SHAPES, latency, latency_ratio
 from appliance.export.parity import Parity, check_agreement, check_exact, parity, sample_texts
-from appliance.export.to_int8 import needs_reduced_range, to_int8
+from appliance.export.to_int8 import to_int8
 from appliance.export.to_onnx import to_onnx
 from appliance.schema import Dataset, Model
 from appliance.settings import ExportSettings
@@ -127,7 +128,7 @@ def _write_cards(source: Model, folder: Path, meta: dict[str, Any]) -> tuple[str
 
 def _reduce_range(settings: ExportSettings) -> bool:
     if settings.reduce_range == "auto":
-        return needs_reduced_range(platform.machine(), device.cpu()[1])
+        return saturates(platform.machine(), device.cpu()[1])
     return settings.reduce_range == "on"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.export.smooth import smooth
@@ -16,9 +16,8 @@ def to_int8(source: Path, target: Path, reduce_range: bool, rows: Sequence[Seque
     """Quantise the fp32 ONNX file `source` into `target`: symmetric int8 weights, per channel, activations uint8 at run time.
 
     `rows` (token ids of real texts, at least one) show how large activations become, see `smooth`. `reduce_range` keeps
-    the weights to 7 bits, which CPUs without VNNI need: there two 8-bit products can overflow 16 bits
-    (onnxruntime.ai/docs/performance/model-optimizations/quantization.html). The quantiser's own files lie in the folder
-    of `target`, nowhere else.
+    the weights to 7 bits, for CPUs that `saturates` names. The quantiser's own files lie in the folder of `target`,
+    nowhere else.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -42,8 +41,3 @@ def to_int8(source: Path, target: Path, reduce_range: bool, rows: Sequence[Seque
     quantised = onnx.load(target)
     quantised.producer_name, quantised.producer_version = "skerry", ""
     write_plainly(quantised, target)
-
-
-def needs_reduced_range(machine: str, flags: Collection[str]) -> bool:
-    """Tell whether int8 products can overflow on a CPU: x86 whose flags name no VNNI (`avx512_vnni`, `avx_vnni`)."""
-    return machine in ("x86_64", "AMD64") and not {"avx512_vnni", "avx_vnni"} & set(flags)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from appliance import engine
+from appliance import device, engine
+from appliance.engine.on_onnx import saturates
 from appliance.engine.plan import Plan, read_plan, write_plan
 from appliance.errors import InputError
 from tests.tiny_onnx import LABELS, MAX_TOKENS, text, write_model
@@ -91,6 +95,44 @@ def test_answering_imports_no_torch(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() in LABELS
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "told"),
+    [
+        ("x86_64", ["avx2", "avx512f", "avx512_vnni"], False),
+        ("x86_64", ["avx2", "avx_vnni"], False),
+        ("x86_64", ["avx2"], True),
+        ("x86_64", [], True),
+        ("AMD64", ["avx2", "avx512f"], True),
+        ("aarch64", ["asimd"], False),
+    ],
+)
+def test_only_x86_without_vnni_saturates(machine: str, flags: list[str], told: bool) -> None:
+    assert saturates(machine, flags) is told
+
+
+@pytest.mark.parametrize(
+    ("flags", "reduce_range", "exact"), [(["avx2"], False, True), (["avx2"], True, False), (["avx_vnni"], False, False)]
+)
+def test_the_exact_kernel_is_taken_only_where_weights_of_8_bits_would_saturate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], reduce_range: bool, exact: bool
+) -> None:
+    """It takes twice the time, so that a CPU with VNNI must not pay for it."""
+    monkeypatch.setattr(device, "cpu", lambda: ("a processor", frozenset(flags)))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    folder = write_model(tmp_path)
+    write_plan(folder, replace(read_plan(folder), reduce_range=reduce_range))
+    entries: dict[str, str] = {}
+    real = onnxruntime.SessionOptions.add_session_config_entry
+    monkeypatch.setattr(
+        onnxruntime.SessionOptions,
+        "add_session_config_entry",
+        lambda options, key, value: entries.update({key: value}) or real(options, key, value),
+    )
+    assert engine.load(folder).predict(["w1"])
+    assert ("session.x64quantprecision" in entries) is exact
+    assert entries["session.intra_op.allow_spinning"] == "0"
 
 
 # -- hostile and broken files ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The int8 file: small, weights per channel, the range that the CPU needs, no file of the quantiser left."""
+"""The int8 file: small, weights per channel, no file of the quantiser left."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from appliance.export.to_int8 import needs_reduced_range, to_int8
-
-VNNI = ["avx2", "avx512f", "avx512_vnni"]
+from appliance.export.to_int8 import to_int8
 
 
 def integer_weights(path: Path) -> list[np.ndarray]:
@@ -63,18 +61,3 @@ def test_the_same_source_gives_the_same_bytes_and_no_file_is_left(
     assert [path.name for path in (tmp_path / "target").iterdir()] == ["model.onnx"]
     assert list((tmp_path / "temporary").iterdir()) == []
     assert {path.name for path in exported["onnx"].iterdir()} == before
-
-
-@pytest.mark.parametrize(
-    ("machine", "flags", "needed"),
-    [
-        ("x86_64", VNNI, False),
-        ("x86_64", ["avx2", "avx_vnni"], False),
-        ("x86_64", ["avx2"], True),
-        ("x86_64", [], True),
-        ("AMD64", ["avx2", "avx512f"], True),
-        ("aarch64", ["asimd"], False),
-    ],
-)
-def test_only_x86_without_vnni_needs_the_reduced_range(machine: str, flags: list[str], needed: bool) -> None:
-    assert needs_reduced_range(machine, flags) is needed

@@ -282,7 +282,8 @@ def _dbos(running: _Running) -> Iterator[None]:
     DBOS.workflow(name="job", max_recovery_attempts=10_000)(_workflow)
     _current[running.identity] = running
     try:
-        DBOS.launch()
+        with running.store.alone():  # it makes tables of its own
+            DBOS.launch()
         yield
     finally:
         DBOS.destroy(destroy_registry=True)

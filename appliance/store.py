@@ -16,7 +16,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from appliance import records as record_files
 from appliance.errors import BusyError, HardwareError, IntegrityError, NotFoundError, SettingsError
+from appliance.files import file_sha256, fsync_path, locked, write_durably
 from appliance.keys import Keys, key_folder
 from appliance.schema import Artifact, Dataset, Event, Model, Record, Rejected, Report
 from appliance.settings import Settings, home_folder, load
@@ -37,6 +38,7 @@ RECORDS, REJECTED, MANIFEST, DATA_KEY = "records.parquet", "rejected.parquet", "
 _KINDS: dict[str, type[Artifact]] = {"dataset": Dataset, "model": Model, "report": Report}
 _NAME = re.compile(r"[A-Za-z0-9_\-.\u4e00-\u9fff]{1,64}")
 _BUSY_TIMEOUT_MS = 30_000
+_LOCK = ".lock"
 
 _tables = sa.MetaData()
 _projects = sa.Table("projects", _tables, sa.Column("name", sa.String), sa.Column("created", sa.String))
@@ -65,12 +67,6 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z"
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def content_id(kind: str, files: Iterable[Mapping[str, Any]]) -> str:
     """Return an artifact's id: SHA-256 over the canonical JSON of its kind and the sorted (path, sha256) of the files that are not `beside`."""
     counted = sorted([file["path"], file["sha256"]] for file in files if not file["beside"])
@@ -80,26 +76,6 @@ def content_id(kind: str, files: Iterable[Mapping[str, Any]]) -> str:
 def canonical(value: Any) -> bytes:
     """Return canonical JSON: sorted keys, no spaces, UTF-8."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file so that a crash leaves the old content or the new: temporary name, fsync, rename, fsync of the folder."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    fsync_folder(path.parent)
 
 
 class Draft:
@@ -165,14 +141,16 @@ class Store:
         check_name(project)
         try:
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            identity = home / "home.json"
-            if not identity.exists():
-                write_durably(identity, canonical({"id": uuid.uuid4().hex}))
-            keys = Keys(key_folder(home, settings.store.key_folder) / f"{json.loads(identity.read_text())['id']}.key")
-            if not (home / "skerry.db").exists():  # a home that has tables must never get a new key
-                Keys.create(keys.path)
-            store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
-            store._migrate()
+            with locked(home / _LOCK):  # two first commands make one home
+                identity = home / "home.json"
+                if not identity.exists():
+                    write_durably(identity, canonical({"id": uuid.uuid4().hex}))
+                home_id = json.loads(identity.read_text())["id"]
+                keys = Keys(key_folder(home, settings.store.key_folder) / f"{home_id}.key")
+                if not (home / "skerry.db").exists():  # a home that has tables must never get a new key
+                    Keys.create(keys.path)
+                store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
+                store._migrate()
         except (OSError, OperationalError) as error:
             raise HardwareError(
                 _(
@@ -186,6 +164,10 @@ class Store:
                 _("`{path}` is damaged; put back a backup, then run `skerry fsck`", path=home / "skerry.db")
             ) from error
         return store
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other processes from opening this home, while tables are made."""
+        return locked(self.home / _LOCK)
 
     def _migrate(self) -> None:
         with self._reading() as connection:
@@ -274,12 +256,12 @@ class Store:
         manifest = draft.manifest()
         (draft.folder / MANIFEST).write_bytes(canonical(manifest))
         for path in (*draft.folder.rglob("*"), draft.folder):
-            _fsync_any(path)
+            fsync_path(path)
         final = self.folder(draft.kind, manifest["id"])
         final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not final.exists():
             draft.folder.rename(final)
-            fsync_folder(final.parent)
+            fsync_path(final.parent)
         row = {"project": self.project, "kind": draft.kind, "name": draft.name, "id": manifest["id"]}
         with self._writing() as connection:
             # the same content under the same name again becomes the newest once more
@@ -575,14 +557,6 @@ def _engine(path: Path) -> sa.Engine:
                 )
 
     return engine
-
-
-def _fsync_any(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _counts(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
+from appliance.files import file_sha256
 from appliance.jobs import progress
 from appliance.release import registry
 from appliance.schema import Artifact, Dataset, Model, Record
-from appliance.store import MANIFEST, Store, content_id, file_sha256
+from appliance.store import MANIFEST, Store, content_id
 from appliance.words import _
 
 __all__ = ["delete", "erase", "find_any", "fsck", "prune", "save", "space"]

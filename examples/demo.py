@@ -15,9 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,8 @@ def main() -> None:
     os.environ |= {"SKERRY_HOME": str(folder / "home"), "SKERRY_STORE__KEY_FOLDER": str(folder / "keys")}
     begin = time.monotonic()
     recipes = [own_recipe(folder, options)] if options.data else synthetic_recipes(folder, options.rows)
-    stories = [run(recipe) for recipe in recipes]
+    with ThreadPoolExecutor() as pool:  # recipes wait for each other nowhere
+        stories = list(pool.map(run, recipes))
     with serving() as (address, key):
         answers = [ask(address, key, story, text) for story, text in questions(stories, folder, options)]
     for story in stories:
@@ -73,17 +76,23 @@ def own_recipe(folder: Path, options: argparse.Namespace) -> Path:
 def run(recipe: Path) -> dict[str, Any]:
     """Run one recipe and return what it printed, with the model's size and speed beside it."""
     title(f"skerry run {recipe.name}")
-    story: dict[str, Any] = skerry("run", str(recipe), "--json")
+    story: dict[str, Any] = skerry("run", str(recipe), "--json", name=recipe.stem)
     story["steps"] = {item["step"]: item for item in story["steps"]}
     return story
 
 
-def skerry(*arguments: str) -> dict[str, Any]:
-    """Run one verb; its progress goes to the screen."""
-    done = subprocess.run([sys.executable, "-m", "appliance.cli", *arguments], stdout=subprocess.PIPE)
-    if done.returncode:
-        sys.exit(done.returncode)
-    found: dict[str, Any] = json.loads(done.stdout)
+def skerry(*arguments: str, name: str = "skerry") -> dict[str, Any]:
+    """Run one verb; its progress goes to the screen, `name` in front."""
+    command = [sys.executable, "-m", "appliance.cli", *arguments]
+    with tempfile.TemporaryFile() as output:
+        with subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, text=True) as running:
+            assert running.stderr
+            for line in running.stderr:
+                print(f"  {name}: {line}", end="", flush=True)
+        if running.returncode:
+            sys.exit(running.returncode)
+        output.seek(0)
+        found: dict[str, Any] = json.load(output)
     return found
 
 

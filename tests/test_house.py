@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("appliance", "labeling", "bundle")
 
 GROUND = {"schema", "errors", "settings", "words", "store", "jobs", "log", "device", "base", "records", "keys"}
-GROUND |= {"migrations", "environment"}
+GROUND |= {"migrations", "environment", "files"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
 ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "show"}

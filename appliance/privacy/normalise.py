@@ -14,7 +14,9 @@ __all__ = ["Plain", "normalise"]
 
 # Format characters (Unicode Cf) and variation selectors: invisible, so they can split a number without anybody seeing it.
 _INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-_ODD = re.compile(r"[^\x00-\x7f\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]|(?<=[0-9A-Za-z])。(?=[0-9A-Za-z])")
+# An ideographic full stop hides a dot between short groups; beside seven digits or more it ends a sentence.
+_DOT = r"(?<=[0-9A-Za-z])(?<![0-9]{7})。(?![0-9]{7})(?=[0-9A-Za-z])"
+_ODD = re.compile(rf"[^\x00-\x7f\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]|{_DOT}")
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")
 _DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\ufe58\ufe63\uff0d", "-")
 

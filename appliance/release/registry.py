@@ -7,10 +7,8 @@ the new one. A model is hashed again before a pointer turns to it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
+from appliance.files import locked, write_durably
 from appliance.schema import Model, Release
 from appliance.words import _
 
@@ -194,8 +193,6 @@ def _target(content: Mapping[str, Any]) -> Target:
 
 
 def _write(store: Store, pointer: Pointer) -> Release:
-    from appliance.store import write_durably
-
     names = {"name": pointer.name, "project": pointer.project, "stage": "live"}
     content = names | asdict(pointer.target) | {"history": [asdict(earlier) for earlier in pointer.history]}
     path = releases_folder(store.home, store.project) / f"{pointer.name}.json"
@@ -208,10 +205,6 @@ def _changing(store: Store, name: str) -> Iterator[Pointer | None]:
     # Two people who promote at the same moment do so one after the other.
     folder = releases_folder(store.home, store.project)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(folder / ".lock"):
         path = folder / f"{name}.json"
         yield _read(path) if path.exists() else None
-    finally:
-        os.close(lock)

@@ -7,11 +7,9 @@ home; the server reads it again when it changes, so a revoked key stops within a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import IntegrityError, NotFoundError, PolicyError
+from appliance.files import locked, write_durably
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -126,12 +125,6 @@ def _read(home: Path) -> list[ApiKey]:
 
 
 def _change(home: Path, change: Callable[[list[ApiKey]], list[ApiKey]]) -> None:
-    from appliance.store import write_durably
-
-    lock = os.open(home / f".{_FILE}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(home / f".{_FILE}.lock"):
         content = {"keys": [asdict(key) for key in change(_read(home))]}
         write_durably(home / _FILE, json.dumps(content, ensure_ascii=False, indent=1).encode())
-    finally:
-        os.close(lock)

@@ -20,10 +20,11 @@ from appliance.engine import on_torch
 from appliance.engine.plan import Plan, write_plan
 from appliance.engine.texts import Reader
 from appliance.errors import SettingsError
+from appliance.files import file_sha256
 from appliance.jobs import progress
 from appliance.schema import Dataset, Model
 from appliance.settings import TrainSettings
-from appliance.store import Store, file_sha256
+from appliance.store import Store
 from appliance.train.card import write_card
 from appliance.train.classify import Lesson, read_lesson
 from appliance.train.loop import Examples, Tuned, fine_tune

@@ -182,6 +182,14 @@ def test_every_pragma_is_read_back() -> None:
     assert values == ["wal", 2, 1]
 
 
+def test_first_commands_at_the_same_moment_make_one_home(tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    code = f"from pathlib import Path; from appliance.store import Store; Store.open(Path({str(home)!r})).event('look')"
+    commands = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    assert [command.communicate()[1] for command in commands] == [""] * 4
+    assert len(Store.open(home).events()) == 4
+
+
 def test_the_tables_are_at_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(store_module.__file__).parent / "migrations"))

@@ -14,9 +14,10 @@ from safetensors.numpy import load_file
 from appliance import device, engine
 from appliance.engine import on_torch
 from appliance.errors import HardwareError, InputError, IntegrityError, MissingPartError, SettingsError
+from appliance.files import file_sha256
 from appliance.schema import Dataset, Model, Record
 from appliance.settings import TrainSettings
-from appliance.store import Store, file_sha256
+from appliance.store import Store
 from appliance.train.train import total_steps, train
 from tests.fakes import tiny_base, tiny_records
 

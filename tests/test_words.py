@@ -14,14 +14,10 @@ import pytest
 from babel.messages.pofile import read_po
 
 from appliance import errors, words
+from docs.catalogue import CATALOGUES
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "appliance" / "locale" / "zh" / "LC_MESSAGES"
-SOURCES = [
-    path
-    for package in ("appliance", "labeling", "bundle", "examples")
-    for path in sorted((ROOT / package).rglob("*.py"))
-]
+SOURCES = [path for folders in CATALOGUES.values() for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def called(path: Path) -> str:
@@ -54,9 +50,12 @@ def messages() -> dict[str, bool]:
 
 @cache
 def chinese() -> dict[str, str]:
-    """Return the Chinese catalogue, message by message."""
-    with (FOLDER / "skerry.po").open("rb") as file:
-        return {str(one.id): str(one.string) for one in read_po(file, locale="zh") if one.id}
+    """Return the Chinese catalogues, message by message."""
+    found: dict[str, str] = {}
+    for catalogue in CATALOGUES:
+        with catalogue.with_suffix(".po").open("rb") as file:
+            found |= {str(one.id): str(one.string) for one in read_po(file, locale="zh") if one.id}
+    return found
 
 
 def unsound(path: Path) -> Iterator[str]:
@@ -114,9 +113,11 @@ def test_chinese_is_chinese() -> None:
 
 
 def test_the_compiled_catalogue_is_fresh() -> None:
-    with (FOLDER / "skerry.mo").open("rb") as file:
-        compiled = gettext.GNUTranslations(file)
-    stale = [message for message in messages() if compiled.gettext(message) != chinese().get(message)]
+    compiled: dict[str, str] = {}
+    for catalogue in CATALOGUES:
+        with catalogue.with_suffix(".mo").open("rb") as file:
+            compiled |= vars(gettext.GNUTranslations(file))["_catalog"]
+    stale = [message for message in messages() if compiled.get(message) != chinese().get(message)]
     assert stale == [], "run `make words`"
 
 

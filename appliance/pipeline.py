@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.base import find
 from appliance.jobs import step
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
@@ -20,6 +21,9 @@ Overrides = dict[str, dict[str, Any]] | None
 def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
     """Files in, live release out. Each step happens once: a run that was killed goes on behind its last finished step."""
     data, model, release, overrides = recipe["data"], recipe["model"], recipe["release"], recipe["overrides"]
+    settings = _settings(store, overrides)
+    if settings.train.base != "auto":
+        find(settings.bases, store.home, settings.train.base)  # better now than after an hour of scrubbing
     steps: list[dict[str, Any]] = []
 
     def told(name: str, result: dict[str, Any]) -> dict[str, Any]:

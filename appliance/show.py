@@ -28,7 +28,13 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
     labels = _labels()
     for key, value in result.items():
-        if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if isinstance(value, list) and value and isinstance(value[0], Mapping) and len(set(map(tuple, value))) > 1:
+            for row in value:  # the steps of a run: each tells other things
+                (_first, title), *rest = row.items()
+                console.print(f"{title}")
+                for name, cell in rest:
+                    console.print(f"  {labels.get(name, name)}: {_cell(cell)}", soft_wrap=True)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             table = Table(
                 *(labels.get(column, str(column)) for column in value[0]), box=None, pad_edge=False, header_style="bold"
             )

@@ -17,7 +17,9 @@ from appliance import errors, words
 from docs.catalogue import CATALOGUES
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [path for folders in CATALOGUES.values() for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [
+    path for folders in CATALOGUES.values() for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
+]
 
 
 def called(path: Path) -> str:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import SettingsError
+from appliance import pipeline
+from appliance.errors import MissingPartError, SettingsError
 from appliance.recipe import read_recipe
+from appliance.store import Store
 
 
 def write(folder: Path, content: str) -> Path:
@@ -52,3 +54,12 @@ def test_a_wrong_recipe_is_explained(tmp_path: Path, content: str, words: str) -
 def test_a_missing_recipe_is_explained(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.toml"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_base_model_that_is_not_there_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nhello,a\n")
+    recipe = read_recipe(write(tmp_path, "[data]\nfiles = ['a.csv']\n[train]\nbase = 'nowhere'")).arguments()
+    store = Store.open(tmp_path / "home")
+    with pytest.raises(MissingPartError, match="nowhere"):
+        pipeline.run(store, recipe)
+    assert store.artifacts() == []

@@ -39,7 +39,7 @@ _DIRECT_DIGITS = 5
 _NO = re.compile(r"(?<![A-Za-z])[Nn]os?\.?\s?([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _AND = re.compile(r"(?:,|\s+and|\s*&)\s*([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _CHINESE: tuple[tuple[str, str], ...] = (
-    ("MEDICAL_RECORD", "病案号|病历号|住院号|门诊号|就诊号|就诊卡号?|诊疗卡号?|登记号|检查号|影像号|标本号|样本号|条形码|挂号单?号|医保卡?号|医保编号|社保卡?号|社会保障卡?号|社会保障号码?|床号|处方号|体检号|患者编号|患者ID|病人ID|ID号"),
+    ("MEDICAL_RECORD", "病案号|病历号|住院号|门诊号|就诊号|就诊卡号?|诊疗卡号?|登记号|检查号|影像号|标本号|样本号|条形码|挂号单?号|医保卡?号|医保编号|社保卡?号|社会保障卡?号|社会保障号码?|床号|处方号|体检号|患者编号|患者ID|病人ID|ID号|(?:做[的得过了]|检查|检验|化验|报告|门诊|住院|取药)[^。!！?？；;\n]{0,12}单号"),
     ("ACCOUNT", "账号|帐号|账户|帐户|存折号?|开户账号|银行账号|对公账户|客户号|客户编号|会员号|会员卡号|公积金账?号|户号"),
     ("DRIVER_LICENSE", "驾驶证号?码?|驾照号?码?|档案编号|准驾证号?|执业证书?号?|资格证书?编?号?"),
     ("NATIONAL_ID", "纳税人识别号|税号|香港身份证|台湾身份证"),
@@ -50,6 +50,11 @@ _LABELS_ZH = tuple(
     (kind, re.compile(rf"(?:{words})(?:码)?[\s:：=为是]{{0,4}}(?:[Nn]o\.?|№|#)?\s*([A-Za-z]{{0,6}}[\-]?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"))
     for kind, words in _CHINESE
 )  # fmt: skip
+# number plates outside China have many forms: capitals and digits behind the word "plate"
+_PLATE = re.compile(
+    r"(?<![A-Za-z])(?i:(?:licen[cs]e |number |registration )?plates?(?: number| no\.?)?(?: is| was|:| #)?)\s+"
+    r"(?=[A-Z \-]*[0-9])(?=[0-9 \-]*[A-Z])([A-Z0-9]{1,4}(?:[ \-]?[A-Z0-9]{2,4}){1,2})(?![0-9A-Za-z])"
+)
 _COURT = re.compile(
     r"[(（\[〔]\s?(?:19|20)[0-9]{2}\s?[)）\]〕]\s?[\u4e00-\u9fff]{1,3}[0-9]{0,4}[\u4e00-\u9fff]{1,5}(?:第\s?)?[0-9]{1,7}(?:[-之][0-9]{1,3})?号"
 )
@@ -77,6 +82,8 @@ def find(text: str) -> Iterator[Hit]:
     for pattern, score in ((_COURT, 0.85), (_DOCUMENT, 0.7)):
         for match in pattern.finditer(text):
             yield Hit(*match.span(), "REFERENCE", score)
+    for match in _PLATE.finditer(text):
+        yield Hit(*match.span(1), "PLATE", 0.7)
     for match in _BED.finditer(text):
         yield Hit(*match.span(1), "MEDICAL_RECORD", 0.5)
 

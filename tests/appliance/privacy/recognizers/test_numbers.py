@@ -114,6 +114,7 @@ def test_web_addresses(text: str, expected: list[str]) -> None:
         ("地址10.0.0.1：端口", ["10.0.0.1"]),
         ("2001:db8::8a2e:370:7334", ["2001:db8::8a2e:370:7334"]),
         ("00:1A:2B:3C:4D:5E", ["00:1A:2B:3C:4D:5E"]),
+        ("留言,IP:2001:db8::1889:c178)", ["2001:db8::1889:c178"]),
         ("version 1.2.3.4", []),
         ("at 10:20:30", []),
         ("999.1.1.1", []),
@@ -142,6 +143,11 @@ def test_network_addresses(text: str, expected: list[str]) -> None:
         ("共300床位", []),
         ("order number 99887766", []),
         ("in case 3 patients", []),
+        ("towed my car, plate CR57 XXV, while", ["CR57 XXV"]),
+        ("license plate number is 7ABC123.", ["7ABC123"]),
+        ("he put it on my plate AND left 20 behind", []),
+        ("2025-03-18做的胃镜,单号38024760", ["38024760"]),
+        ("快递单号38024760", []),
     ],
 )
 def test_numbers_behind_their_labels(text: str, expected: list[str]) -> None:

@@ -57,6 +57,7 @@ _TITLE = re.compile(
 )
 _WORK = re.compile(r"《[^《》]{1,30}》")  # the title of a book, a film, a law: the names in it are not the subject's
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]*")
+_COURTESY = {"hello", "thanks", "thank", "dear", "please", "sorry", "regards", "okay", "good", "morning"}
 _LONGEST = 300  # characters; longer sentences are cut
 
 
@@ -193,5 +194,6 @@ def _spans(characters: str, path: np.ndarray, chances: np.ndarray, lac: Lac, off
 
 def _names_somebody(name: str, word: str) -> bool:
     if name == "PER":  # 张某 is hidden already
-        return len(word) > 1 and not (word.isascii() and len(word) < 4) and not word.endswith("某")
+        courtesy = word.isascii() and (len(word) < 4 or word.lower() in _COURTESY)
+        return len(word) > 1 and not courtesy and not word.endswith("某")
     return word not in _EVERYBODY

@@ -42,6 +42,7 @@ _DATE = re.compile(
 )
 # One line of an entity, up to a genitive or a quotation mark.
 _FIRST_LINE = re.compile(r"(?:(?:RT|@\S*)\s+)*[@#]*([^\n\"“”]*?[^\W_](?:[^\n\"“”'’]|['’](?!s\b))*)")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]{2}")
 _EDGES = ".,;:!?()[]'’“”-"
 _DEFINED = re.compile(r"((?:[\w\-]+ ){1,6})\(([A-Za-z][A-Za-z0-9\-]{1,7})s?\)")
 # Endings of medical words and of medicines' international names (WHO INN stems); no surname has them.
@@ -112,6 +113,8 @@ def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
             for entity in document.ents:
                 kind = _KINDS.get(entity.label_)
                 start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index]) if kind else (0, 0)
+                chinese = _HAN.search(piece, start, end)  # which it cannot read: the name ends there
+                end = start + len(piece[start : chinese.start()].rstrip()) if chinese else end
                 if kind and start < end:
                     hits[index].append(Hit(offset + start, offset + end, kind, 0.85))
     return hits

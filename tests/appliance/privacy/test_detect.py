@@ -42,6 +42,13 @@ def test_numbers_of_one_language_are_found_in_the_other(scrubber: Scrubber) -> N
     assert ("GB29NWBK60161331926819", "IBAN") in values(scrubber, "汇到GB29NWBK60161331926819")
 
 
+def test_mixed_text_keeps_its_greetings_and_loses_its_names(scrubber: Scrubber) -> None:
+    assert values(scrubber, "hello 我想查一下报告") == set()
+    assert values(scrubber, "Thanks 王医生") == {("王", "PERSON")}
+    assert values(scrubber, "my app crashes, 你们的App太烂了") == set()
+    assert ("Zhang Wei", "PERSON") in values(scrubber, "Please call Zhang Wei 谢谢你们")
+
+
 @pytest.mark.parametrize(
     "hidden", ["1\u200b3800138000", "１３８００１３８０００", "138 0013 8000", "138.0013.8000", "13800138\ufeff000"]
 )

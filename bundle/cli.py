@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError
@@ -66,10 +67,26 @@ def _parser() -> argparse.ArgumentParser:
 
 def _connected_side(verb: Any) -> None:
     """Verbs for the machine with a network."""
+    added = verb(
+        "keygen", "bundle.sign:keygen", _("Make a vendor key pair; its fingerprint goes to the other side on paper.")
+    )
+    added.add_argument("folder", type=Path, help=_("the new key folder"))
+    added.add_argument("--signed-by", type=Path, metavar="KEYDIR", help=_("the key folder that the new one follows"))
+    added.add_argument("--sm2", action="store_true", help=_("on the SM2 curve, for the extra signature"))
+
+
+def _keys(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--vendor-key", type=Path, required=True, metavar="FILE", help=_("the public key that you trust"))
+    verb.add_argument("--second", type=Path, metavar="FILE", help=_("a second public key that must have signed too"))
+    verb.add_argument("--sm2", type=Path, metavar="FILE", help=_("an SM2 public key that must have signed too"))
+    verb.add_argument("--least-serial", type=int, default=0, metavar="N", help=_("refuse a serial below this one"))
 
 
 def _sealed_side(verb: Any) -> None:
     """Verbs for the sealed machine."""
+    added = verb("verify", "bundle.verify:verify", _("Check a stick, or its copy, against the vendor's public key."))
+    added.add_argument("stick", type=Path, help=_("the stick's folder, or the one that holds its volumes"))
+    _keys(added)
 
 
 if __name__ == "__main__":

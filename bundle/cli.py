@@ -73,6 +73,24 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("folder", type=Path, help=_("the new key folder"))
     added.add_argument("--signed-by", type=Path, metavar="KEYDIR", help=_("the key folder that the new one follows"))
     added.add_argument("--sm2", action="store_true", help=_("on the SM2 curve, for the extra signature"))
+    added = verb("build", "bundle.build:build", _("Build a signed bundle for a sealed machine."))
+    added.add_argument("--profile", required=True, help=_("a shipped profile's name, or a profile file"))
+    added.add_argument("--key", type=Path, required=True, metavar="KEYDIR", help=_("the vendor's key folder"))
+    added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
+    added.add_argument("--serial", type=int, required=True, metavar="N", help=_("counts upwards from bundle to bundle"))
+    added.add_argument("--medium", choices=("usb", "dvd", "cd"), default="usb", help=_("what carries it"))
+    added.add_argument("--parity", type=int, default=2, metavar="N", help=_("parts that may be lost (2)"))
+    added.add_argument("--runtime", type=Path, metavar="FILE", help=_("a carried Python, for machines without one"))
+    added.add_argument("--add", type=Path, metavar="DIR", help=_("wheels that the package index does not serve"))
+    added.add_argument("--request", type=Path, metavar="FILE", help=_("a request file from a sealed machine"))
+    added.add_argument("--advisories", type=Path, metavar="FILE", help=_("an earlier advisory report, not a new one"))
+    added.add_argument(
+        "--allow-unknown-advisories", action="store_true", help=_("go on where no advisory service answered")
+    )
+    added.add_argument("--second", type=Path, metavar="KEYDIR", help=_("a second key folder that signs too"))
+    added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
+    added.add_argument("--cache", type=Path, metavar="DIR", help=_("where downloads are kept"))
+    added.add_argument("--payload", type=Path, metavar="DIR", help=_("keep the payload here, before it is cut"))
 
 
 def _keys(verb: argparse.ArgumentParser) -> None:
@@ -84,6 +102,10 @@ def _keys(verb: argparse.ArgumentParser) -> None:
 
 def _sealed_side(verb: Any) -> None:
     """Verbs for the sealed machine."""
+    added = verb("request", "bundle.request:request", _("Write a file that asks for packages or models, names alone."))
+    added.add_argument("--package", action="append", metavar="NAME==VERSION", help=_("a package; can be given again"))
+    added.add_argument("--model", action="append", metavar="NAME", help=_("a model; can be given again"))
+    added.add_argument("--out", type=Path, required=True, metavar="FILE", help=_("the new file"))
     added = verb("verify", "bundle.verify:verify", _("Check a stick, or its copy, against the vendor's public key."))
     added.add_argument("stick", type=Path, help=_("the stick's folder, or the one that holds its volumes"))
     _keys(added)

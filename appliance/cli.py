@@ -57,6 +57,27 @@ def doctor(json: Json = False) -> None:
     _show({"ok": all(check["ok"] or not check["needed"] for check in found), "checks": found}, json)
 
 
+@app.command(help=_("Run every stage that is installed on built-in data and sign what was seen."))
+def selftest(
+    airgap: Annotated[
+        bool,
+        typer.Option("--airgap", help=_("Without any network, every attempt to leave counted; there must be none.")),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("Folder of the evidence; default: `evidence` in the home."))
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.selftest.selftest import require_ok
+    from appliance.selftest.selftest import selftest as prove
+
+    store = _store(project)
+    result = _with_progress(lambda _report: prove(store, airgap, out and out.absolute()))
+    _show(result, json)
+    require_ok(result)
+
+
 @app.command(help=_("Print every setting with its value, default, unit and source."))
 def settings(json: Json = False) -> None:
     from appliance.settings import describe, home_folder, load
@@ -418,15 +439,49 @@ def train(
     _job("train", {"dataset": dataset, "name": name, "overrides": overrides}, project, json, background)
 
 
-@app.command(help=_("Make a portable model, checked against its source on real rows."))
+@app.command(
+    help=_(
+        "Make a portable model, checked against its source on real rows, or a signed folder of it for another machine."
+    )
+)
 def export(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
-    format: Annotated[Literal["onnx", "onnx-int8"] | None, typer.Option("--format", help=_("Format."))] = None,
+    format: Annotated[
+        Literal["onnx", "onnx-int8", "serve-only"] | None,
+        typer.Option("--format", help=_("Format; serve-only: a signed folder without torch, for `skerry load`.")),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help=_("New folder of a serve-only export."))] = None,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
 ) -> None:
+    if (format == "serve-only") != (out is not None):
+        raise SettingsError(_("`--format serve-only` and `--out FOLDER` go together"))
+    if out:
+        from appliance.export.serve_only import serve_only
+
+        store = _store(project)
+        _show(serve_only(store, store.model(model), out.absolute()), json)
+        return
     _job("export", {"model": model, "overrides": {"export": {"format": format}}}, project, json, background)
+
+
+@app.command(help=_("Take in a model folder that another Skerry signed (`skerry export --format serve-only`)."))
+def load(
+    folder: Annotated[Path, typer.Argument(help=_("The signed folder."))],
+    signer: Annotated[
+        str,
+        typer.Option(
+            "--signer", help=_("Fingerprint of the machine that signed it, as `skerry doctor` shows it there.")
+        ),
+    ],
+    name: Annotated[str | None, typer.Option("--name", help=_("Name of the model; default: the one it had."))] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.load import load as take_in
+
+    _show(take_in(_store(project), folder, signer, name), json)
 
 
 @app.command(help=_("Measure a model on a data set: metrics with intervals, beside their floors."))

@@ -8,15 +8,18 @@ import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError
 from appliance.words import _
 
-__all__ = ["checks"]
+if TYPE_CHECKING:
+    from appliance.settings import Settings
+
+__all__ = ["EXTRAS", "checks"]
 
 # one module of each extra that nothing else brings
-_EXTRAS = {
+EXTRAS = {
     "data": "python_calamine",
     "documents": "pypdfium2",
     "privacy": "presidio_analyzer",
@@ -44,7 +47,7 @@ def checks() -> list[dict[str, Any]]:
             _("see `skerry space`, then `skerry prune`"),
         ),
     ]
-    for extra, module in _EXTRAS.items():
+    for extra, module in EXTRAS.items():
         found = importlib.util.find_spec(module) is not None
         rows.append(
             _row(
@@ -55,7 +58,7 @@ def checks() -> list[dict[str, Any]]:
                 _("install `skerry[{extra}]` from the wheelhouse", extra=extra),
             )
         )
-    return rows + _bases() + _machine()
+    return [*rows, _signer(home, settings), *_bases(), *_machine()]
 
 
 def _home(home: Path) -> dict[str, Any]:
@@ -69,6 +72,17 @@ def _home(home: Path) -> dict[str, Any]:
     except ApplianceError as error:
         return _row("home", False, True, str(home), str(error))
     return _row("home", os.access(home, os.W_OK), True, str(home), _("check the owner of the folder"))
+
+
+def _signer(home: Path, settings: Settings) -> dict[str, Any]:
+    from appliance.keys import key_folder
+    from appliance.signature import known_fingerprint
+
+    try:
+        known = known_fingerprint(key_folder(home, settings.store.key_folder))
+    except ApplianceError as error:
+        return _row("signer", False, False, "-", str(error))
+    return _row("signer", True, False, known or _("made at the first use"), "")
 
 
 def _bases() -> list[dict[str, Any]]:

@@ -562,7 +562,9 @@ def _engine(path: Path) -> sa.Engine:
 def _counts(meta: Mapping[str, Any]) -> dict[str, Any]:
     # An event tells what and how many; label names and cards stay with the artifact.
     return {
-        key: value for key, value in meta.items() if isinstance(value, int | float | bool) or key in ("stage", "format")
+        key: value
+        for key, value in meta.items()
+        if isinstance(value, int | float | bool) or key in ("stage", "format", "signer")
     }
 
 

@@ -7,55 +7,16 @@ libraries do behind Python's back; with `--seccomp-bpf` it stops only at the tra
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-# 192.0.2.0/24 and `.invalid` belong to nobody (RFC 5737, RFC 6761): a leak ends nowhere.
-HOSTILE = {
-    **dict.fromkeys(
-        ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "http://192.0.2.1:3128"
-    ),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://192.0.2.2:4318",
-    "OTEL_TRACES_EXPORTER": "otlp",
-    "OTEL_METRICS_EXPORTER": "otlp",
-    "OTEL_LOGS_EXPORTER": "otlp",
-    "OTEL_SDK_DISABLED": "false",
-    "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
-    "HF_ENDPOINT": "http://hub.invalid",
-    "HF_HUB_OFFLINE": "0",
-    "TRANSFORMERS_OFFLINE": "0",
-    "DO_NOT_TRACK": "0",
-    "ORT_DISABLE_TELEMETRY": "0",
-}
-_LOCAL = {"AF_UNIX", "AF_LOCAL", "AF_NETLINK", "AF_UNSPEC"}
-_ADDRESS = re.compile(
-    r"sa_family=(?P<family>AF_\w+)(?:, sin6?_port=htons\((?P<port>\d+)\))?"
-    r'(?:[^}]*?(?:inet_addr\(|inet_pton\(AF_INET6, )"(?P<host>[^"]+)")?'
-)
-_CALL = re.compile(r"\b(connect|sendto|sendmsg|sendmmsg)\(")
+from appliance.selftest.watch import TEMPTING, parse
 
-
-def parse(trace: str) -> Iterator[str]:
-    """Yield `call family host:port` for each address in an strace log that is not on this machine; port 53 counts anywhere."""
-    for line in trace.splitlines():
-        call = _CALL.search(line)
-        for found in _ADDRESS.finditer(line) if call else ():
-            if found["family"] not in _LOCAL and not (_loopback(found["host"]) and found["port"] != "53"):
-                yield f"{call[1]} {found['family']} {found['host']}:{found['port']}"  # type: ignore[index]
-
-
-def _loopback(host: str | None) -> bool:
-    if host is None:
-        return False
-    address = ipaddress.ip_address(host)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+HOSTILE = TEMPTING  # the same temptation and the same reading of traces as `skerry selftest --airgap`
 
 
 def sealed(command: list[str]) -> list[str]:

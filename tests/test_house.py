@@ -21,11 +21,24 @@ from locks import lock
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("appliance", "labeling", "bundle")
 
-GROUND = {"schema", "errors", "settings", "words", "store", "jobs", "log", "device", "base", "records", "keys"}
+GROUND = {
+    "schema",
+    "errors",
+    "settings",
+    "words",
+    "store",
+    "jobs",
+    "log",
+    "device",
+    "base",
+    "records",
+    "keys",
+    "signature",
+}
 GROUND |= {"migrations", "environment", "files"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
-ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "show"}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "show", "load", "selftest"}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 
 HEAVY = {"torch", "transformers", "spacy", "presidio_analyzer", "sqlalchemy", "onnxruntime", "pyarrow", "sklearn"}
@@ -49,7 +62,14 @@ HOME_OF = [
     ({"dbos"}, ("appliance/jobs.py",)),
     (
         NETWORK,
-        ("appliance/serve/", "appliance/console/", "labeling/studio.py", "labeling/page.py", "labeling/backend.py"),
+        (
+            "appliance/serve/",
+            "appliance/selftest/",
+            "appliance/console/",
+            "labeling/studio.py",
+            "labeling/page.py",
+            "labeling/backend.py",
+        ),
     ),
 ]
 

@@ -1,0 +1,106 @@
+"""The way out for a model: a signed folder without torch, for another machine. No data travels with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from appliance import __version__
+from appliance.errors import InputError, NotFoundError
+from appliance.files import fsync_path
+from appliance.keys import key_folder
+from appliance.schema import Artifact, Model
+from appliance.signature import sign_folder
+from appliance.store import Store
+from appliance.words import _
+
+_MODEL, _CARDS, _ABOUT = (
+    ("model.json", "model.onnx", "tokenizer.json"),
+    ("card.json", "card.md", "parity.json"),
+    "about.json",
+)
+_TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio")
+_COUNTS = ("rows", "held_back", "findings")
+
+
+def serve_only(store: Store, model: Model, out: Path) -> dict[str, Any]:
+    """Write `model`, or its newest ONNX export, to the folder `out` with its card and the counts of the scrub behind it, signed by the appliance.
+
+    Raises `NotFoundError` when it has no export, `InputError` when something lies in `out` already.
+    """
+    portable = _portable(store, model)
+    if out.exists():
+        raise InputError(_("`{folder}` is there already; name a new folder", folder=out))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.{uuid.uuid4().hex[:8]}")
+    unfinished.mkdir()
+    try:
+        about = _write(store, portable, unfinished)
+        keys = key_folder(store.home, store.settings.store.key_folder)
+        header = {"format": "skerry-model", "product": f"skerry {__version__}", "model": portable.reference}
+        signer = sign_folder(unfinished, keys, header)
+        for path in (*unfinished.iterdir(), unfinished):
+            fsync_path(path)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    store.event("export", (portable.id,), format="serve-only", signer=signer)
+    return {
+        "model": portable.reference,
+        "format": "serve-only",
+        "path": str(out),
+        "parity": portable.meta.get("parity"),
+        "scrub": about["scrub"],
+        "signer": signer,
+    }
+
+
+def _portable(store: Store, model: Model) -> Model:
+    """Return the model itself when it is an ONNX one, else the newest that was exported from it."""
+    if model.format != "torch":
+        return model
+    for found in reversed(store.artifacts("model")):
+        if model.id in found.parents and found.format != "torch":
+            exported: Model = found
+            return exported
+    raise NotFoundError(
+        _(
+            "`{model}` has not been exported; first run `skerry export {model} --format onnx-int8`",
+            model=model.reference,
+        )
+    )
+
+
+def _write(store: Store, model: Model, folder: Path) -> dict[str, Any]:
+    for name in (*_MODEL, *_CARDS):
+        if name in _MODEL or (model.folder / name).exists():
+            shutil.copyfile(model.folder / name, folder / name)
+    about = {
+        "name": model.name,
+        "id": model.id,
+        "made": model.created,
+        "meta": {key: model.meta[key] for key in _TOLD if key in model.meta},
+        "scrub": [_counts(item) for item in _ancestors(store, model) if item.meta.get("stage") == "scrubbed"],
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return about
+
+
+def _counts(dataset: Artifact) -> dict[str, Any]:
+    return {"dataset": dataset.reference} | {key: dataset.meta[key] for key in _COUNTS if key in dataset.meta}
+
+
+def _ancestors(store: Store, model: Model) -> list[Artifact]:
+    """List all that the model was made from, erased data sets too: their counts remain."""
+    known: dict[str, Artifact] = {item.id: item for item in store.artifacts(erased=True)}
+    found: dict[str, Artifact] = {}
+    waiting = list(model.parents)
+    while waiting:
+        identity = waiting.pop()
+        if identity in known and identity not in found:
+            found[identity] = known[identity]
+            waiting += known[identity].parents
+    return list(found.values())

@@ -91,6 +91,12 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
     added.add_argument("--cache", type=Path, metavar="DIR", help=_("where downloads are kept"))
     added.add_argument("--payload", type=Path, metavar="DIR", help=_("keep the payload here, before it is cut"))
+    added = verb(
+        "copy", "bundle.receive:receive", _("Copy a bundle to a stick, with read-back; goes on where it stopped.")
+    )
+    added.add_argument("stick", type=Path, nargs="+", metavar="bundle", help=_("the bundle's folder"))
+    added.add_argument("--to", type=Path, required=True, dest="staging", metavar="STICK", help=_("the stick's folder"))
+    _keys(added)
 
 
 def _keys(verb: argparse.ArgumentParser) -> None:
@@ -109,6 +115,73 @@ def _sealed_side(verb: Any) -> None:
     added = verb("verify", "bundle.verify:verify", _("Check a stick, or its copy, against the vendor's public key."))
     added.add_argument("stick", type=Path, help=_("the stick's folder, or the one that holds its volumes"))
     _keys(added)
+    added = verb(
+        "receive", "bundle.receive:receive", _("Copy a stick or its volumes, go on where it stopped, repair, verify.")
+    )
+    added.add_argument("stick", type=Path, nargs="+", help=_("the stick's folder, or each volume's"))
+    added.add_argument("--staging", type=Path, required=True, metavar="DIR", help=_("the copy; give it again to go on"))
+    _keys(added)
+    _installation(verb)
+
+
+def _installation(verb: Any) -> None:
+    added = verb(
+        "preflight", "bundle.preflight:preflight", _("Say whether this machine can take the bundle; write nothing.")
+    )
+    added.add_argument("source", type=Path, nargs="?", help=_("the stick, its copy, or the unpacked payload"))
+    _places(added)
+    added.add_argument("--gpu", action="store_true", help=_("a GPU is wanted"))
+    added = verb(
+        "install",
+        "bundle.install:install",
+        _("Check, verify and install a bundle, and turn to it; goes on after a cut."),
+    )
+    added.add_argument("source", type=Path, help=_("the stick, its copy, or the unpacked payload"))
+    _places(added)
+    added.add_argument(
+        "--vendor-key", type=Path, metavar="FILE", help=_("the public key that you trust; needed the first time")
+    )
+    added.add_argument("--keys", type=Path, metavar="DIR", help=_("folder of the key files, outside the home"))
+    added.add_argument("--user", metavar="NAME", help=_("who the services run as (`skerry`)"))
+    added.add_argument(
+        "--lan",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help=_("a network that may ask the server, as 192.168.10.0/24; can be given again"),
+    )
+    added.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        dest="names",
+        metavar="HOST",
+        help=_("a name or address for the server's certificate; can be given again"),
+    )
+    added.add_argument("--gpu", action="store_true", default=None, help=_("a GPU is wanted"))
+    added.add_argument(
+        "--no-services", dest="services", action="store_false", default=None, help=_("make no systemd services")
+    )
+    added.add_argument("--allow-serial", type=int, metavar="N", help=_("take this serial although it is an older one"))
+    for name, text in (
+        ("status", _("Say which release is in use, which one before, and what was left unfinished.")),
+        ("rollback", _("Turn back to the release before; data, models and settings stay.")),
+        ("uninstall", _("Remove the releases and services; the home stays unless it is named.")),
+    ):
+        added = verb(name, f"bundle.rollback:{name}", text)
+        added.add_argument("--prefix", type=Path, metavar="DIR", help=_("where the releases lie (/opt/skerry)"))
+    added.add_argument(
+        "--remove-home", type=Path, metavar="HOME", help=_("type the home's path: it is removed with all data")
+    )
+
+
+def _places(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--prefix", type=Path, metavar="DIR", help=_("where the releases lie (/opt/skerry)"))
+    verb.add_argument("--home", type=Path, metavar="DIR", help=_("where data and models lie (/var/lib/skerry)"))
+    verb.add_argument("--port", type=int, metavar="N", help=_("port of the server (8080)"))
+    verb.add_argument(
+        "--runtime", type=Path, metavar="FILE", help=_("a carried Python to use with an unpacked payload")
+    )
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ Json = dict[str, Any]
 PARTS_FORMAT, MANIFEST_FORMAT = "skerry-parts-1", "skerry-manifest-1"
 NEXT_KEY, NEXT_SIGNATURE, VOLUME = "NEXT.PEM", "NEXT.SIG", "VOLUME"
 SAME_IN_BOTH = ("product", "version", "serial", "platform", "profile")
-TWICE = (VERIFY_SCRIPT, PROGRAM, RUNTIME)
+TOOLS = (VERIFY_SCRIPT, PROGRAM, PAGE, RUNTIME)
 
 _WANTED_PARTS = 20
 _LEAST_PART_BYTES = 1 << 16
@@ -162,7 +162,7 @@ def _moment(payload: Path) -> int:
 
 
 def _add_tools(tools: Path, key_folder: Path, out: Path) -> None:
-    for name in (VERIFY_SCRIPT, PROGRAM, PAGE, RUNTIME):
+    for name in TOOLS:
         if (tools / name).is_file():
             shutil.copyfile(tools / name, out / name)
         elif name != RUNTIME:
@@ -172,9 +172,8 @@ def _add_tools(tools: Path, key_folder: Path, out: Path) -> None:
         shutil.copyfile(key_folder / sign.NEXT_KEY, out / NEXT_KEY)
         shutil.copyfile(key_folder / sign.NEXT_SIGNATURE, out / NEXT_SIGNATURE)
     (out / SECOND_COPY).mkdir()
-    for name in TWICE:
-        if (out / name).is_file():
-            shutil.copyfile(out / name, out / SECOND_COPY / name)
+    for path in [path for path in out.iterdir() if path.is_file() and path.suffix != ".BIN"]:
+        shutil.copyfile(path, out / SECOND_COPY / path.name)
 
 
 def _list_and_sign(out: Path, header: dict[str, str], key: Path, second: Path | None, sm2: Path | None) -> None:

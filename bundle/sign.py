@@ -94,7 +94,8 @@ def check(file: Path, public_key: Path, second: Path | None = None, sm2: Path | 
         (SECOND_SIGNATURE, second, "sha384"),
         (SM2_SIGNATURE, sm2, "sm3"),
     ):
-        if key and not is_signed(content, _read(_beside(file, suffix)), key, digest):
+        signature = _beside(file, suffix)
+        if key and not (signature.is_file() and is_signed(content, _read(signature), key, digest)):
             raise IntegrityError(
                 _(
                     "`{file}` is not signed by `{key}`: it was changed, or another key signed it; compare the key's fingerprint with paper",
@@ -121,6 +122,8 @@ def _beside(file: Path, suffix: str) -> Path:
 
 
 def _read(file: Path) -> bytes:
+    if not file.is_file():
+        raise NotFoundError(_("no file `{path}`", path=file))
     try:
         with file.open("rb") as opened:
             content = opened.read(_MOST_BYTES + 1)

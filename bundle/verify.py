@@ -34,6 +34,8 @@ from bundle.words import _
 
 Json = dict[str, Any]
 
+SIGNATURES = (SIGNATURE, SECOND_SIGNATURE, SM2_SIGNATURE)
+
 
 def verify(
     stick: Path, vendor_key: Path, second: Path | None = None, sm2: Path | None = None, least_serial: int = 0
@@ -44,8 +46,9 @@ def verify(
     file that was changed, is missing or is on no list, and `PolicyError` for a serial below `least_serial`.
     """
     folders = volumes(stick)
+    found = _found(folders)  # first, as it refuses links and pipes
     listing, key = read_parts(folders[0], vendor_key, second, sm2)
-    faults = list(differences(_wanted(folders[0], listing), _found(folders)))
+    faults = list(differences(_wanted(folders[0], listing), found))
     if faults:
         raise IntegrityError(_("`{stick}` is not what was signed:\n{faults}", stick=stick, faults="\n".join(faults)))
     serial = int(listing.header["serial"])
@@ -148,7 +151,7 @@ def check_payload(
             )
         )
     found = files_below(payload)
-    own = {name: found[name] for name in _own_names(MANIFEST, parts) if name in found}
+    own = {name: found[name] for name in (MANIFEST, *(MANIFEST + suffix for suffix in SIGNATURES)) if name in found}
     faults = list(differences({**manifest.files, **own}, found))
     if faults:
         raise IntegrityError(_("the payload is not what was signed:\n{faults}", faults="\n".join(faults)))
@@ -175,7 +178,7 @@ def _is_next(following: Path, vendor_key: Path) -> bool:
     )
 
 
-def _own_names(listing: str, header: Mapping[str, str]) -> list[str]:
+def own_names(listing: str, header: Mapping[str, str]) -> list[str]:
     """Return the names of a list and its signatures, which cannot stand in the list itself."""
     return [listing] + [listing + suffix for suffix in header.get("signatures", SIGNATURE).split()]
 
@@ -183,7 +186,7 @@ def _own_names(listing: str, header: Mapping[str, str]) -> list[str]:
 def _wanted(folder: Path, listing: Listing) -> dict[str, str]:
     # The list and its signatures stand on no list; their second copies must equal the first.
     wanted = dict(listing.files)
-    for name in _own_names(PARTS, listing.header):
+    for name in own_names(PARTS, listing.header):
         first = folder / name
         digest = hashlib.sha256(first.read_bytes()).hexdigest() if first.is_file() else ""
         wanted[name] = wanted[f"{SECOND_COPY}/{name}"] = digest
@@ -226,14 +229,15 @@ def _complete(payload: Path, base: Path | None, digest: str) -> None:
                 found=found,
             )
         )
-    by_digest = {one: path for path, one in _manifest(base).files.items()}
-    for path, wanted in _manifest(payload).files.items():
+    by_digest = {one: path for path, one in read_manifest(base).files.items()}
+    for path, wanted in read_manifest(payload).files.items():
         if not (payload / path).exists() and wanted in by_digest:
             (payload / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(base / by_digest[wanted], payload / path)
 
 
-def _manifest(payload: Path) -> Listing:
+def read_manifest(payload: Path) -> Listing:
+    """Return the list of a payload folder whose signature was checked before, as `check_payload` does."""
     return parse((payload / MANIFEST).read_text("ascii"), MANIFEST)
 
 

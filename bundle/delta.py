@@ -1,0 +1,83 @@
+"""A delta carries the files of a new bundle whose digests its base does not have, and the new `MANIFEST` as it is.
+
+`bundle.verify.unpack` therefore rebuilds the payload of the full bundle byte for byte, with the same signatures. The
+signed `PARTS` names the base by the SHA-256 of its `MANIFEST`, and any other base is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bundle import sign
+from bundle.errors import PolicyError
+from bundle.manifest import MANIFEST, RUNTIME, Listing, sha256
+from bundle.media import SAME_IN_BOTH, TOOLS, put_on_stick
+from bundle.receive import receive
+from bundle.verify import read_manifest, read_parts, unpack
+from bundle.words import _
+
+Json = dict[str, Any]
+
+
+def delta(
+    base: Path, new: Path, out: Path, key: Path, parity: int = 2, second: Path | None = None, sm2: Path | None = None
+) -> Json:
+    """Write to the new folder `out` what turns the bundle `base` into the bundle `new`, signed with the key folder `key`.
+
+    Both are bundles as `build` wrote them, signed by the same key. Raises `PolicyError` for another product, platform or
+    profile, or a serial that does not rise.
+    """
+    public = key / sign.PUBLIC_KEY
+    with tempfile.TemporaryDirectory(dir=out.absolute().parent) as held:
+        folder = Path(held)
+        old, full = (_payload(bundle, folder / name, public) for bundle, name in ((base, "base"), (new, "new")))
+        parts, _key = read_parts(folder / "new", public)
+        _check_order(read_manifest(old), read_manifest(full))
+        carried = _keep_new(full, read_manifest(old))
+        if _same_runtime(folder):
+            (folder / "new" / RUNTIME).unlink()
+        header = {name: parts.header[name] for name in SAME_IN_BOTH}
+        header["base"] = sha256(old / MANIFEST)
+        report = put_on_stick(full, folder / "new", out, key, header, parts.header["medium"], parity, second, sm2)
+    return {**report, "base": header["base"], "carried": carried}
+
+
+def _payload(bundle: Path, copy: Path, public: Path) -> Path:
+    receive(bundle, copy, public)
+    return unpack(copy, public)
+
+
+def _check_order(old: Listing, new: Listing) -> None:
+    for name in ("product", "platform", "profile"):
+        if old.header[name] != new.header[name]:
+            raise PolicyError(
+                _(
+                    "the base's {name} is `{old}`, the new one's `{new}`",
+                    name=name,
+                    old=old.header[name],
+                    new=new.header[name],
+                )
+            )
+    if int(new.header["serial"]) <= int(old.header["serial"]):
+        raise PolicyError(
+            _("serial {new} is not above the base's {old}", new=new.header["serial"], old=old.header["serial"])
+        )
+
+
+def _keep_new(payload: Path, old: Listing) -> list[str]:
+    """Remove from `payload` what the base has, and return what is left of its list."""
+    known, carried = set(old.files.values()), []
+    for path, digest in read_manifest(payload).files.items():
+        if digest in known:
+            (payload / path).unlink()
+        else:
+            carried.append(path)
+    return carried
+
+
+def _same_runtime(folder: Path) -> bool:
+    runtimes = [folder / name / RUNTIME for name in ("base", "new")]
+    return all(path.is_file() for path in runtimes) and sha256(runtimes[0]) == sha256(runtimes[1])

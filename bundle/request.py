@@ -71,6 +71,8 @@ def read_request(path: Path) -> Request:
             or content["format"] != FORMAT
         ):
             raise ValueError(FORMAT)
+        if not isinstance(content["packages"], list) or not isinstance(content["models"], list):
+            raise TypeError(FORMAT)
         packages, wanted = tuple(content["packages"]), tuple(content["models"])
         good = all(_REQUIREMENT.fullmatch(one) for one in packages) and all(_MODEL.fullmatch(one) for one in wanted)
         if not good or len(packages) + len(wanted) > _MOST:

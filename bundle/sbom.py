@@ -19,7 +19,7 @@ from bundle.wheels import Wheel, metadata, normal
 Json = dict[str, Any]
 
 # A shared library, but no extension module of Python itself: those bear `.cpython-` or `.abi3.`.
-_LIBRARY = re.compile(r"(?P<name>[^/]+?)(?:-[0-9a-f]{8})?\.so(?:\.(?P<version>[0-9][0-9.]*))?")
+_LIBRARY = re.compile(r"(?P<name>[^/]+?)(?:-[0-9a-f]{8})*\.so(?:\.(?P<version>[0-9][0-9.]*))?")
 _EXTENSION = re.compile(r"\.(cpython-\w+|abi3)[\w.-]*\.so$")
 _ELF = b"\x7fELF"
 

@@ -37,6 +37,7 @@ EMPTY = frozenset({"microsoft-minilm-l12-h384-uncased", "biobert-pytorch", "blac
 # PEP 600: the names that stood for a C library's version before `manylinux_2_X` did.
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)((?:\s*\\?\s*--hash=sha256:[0-9a-f]{64})*)\s*")
+_LONGEST_NAME = 100
 # PEP 427: name-version(-build)?-python-abi-platform.whl
 _FILE = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.+!]+)(?:-\d[^-]*)?-([\w.]+)-([\w.]+)-([\w.]+)\.whl")
 
@@ -284,7 +285,7 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
                 if not _download([pin], profile, cache):
                     _build(pin, profile, cache)
         there = _cached(cache, profile)
-    return [_take(pin, there, target) for pin in pins]
+    return [_take(pin, there, profile, target) for pin in pins]
 
 
 def _cached(cache: Path, profile: Profile) -> dict[tuple[str, str], list[Wheel]]:
@@ -301,7 +302,7 @@ def _fitting(pin: Pin, there: Mapping[tuple[str, str], list[Wheel]]) -> list[Whe
     return [one for one in there.get((pin.name, pin.version), []) if {one.sha256, one.built_from} & pin.hashes]
 
 
-def _take(pin: Pin, there: Mapping[tuple[str, str], list[Wheel]], target: Path) -> Wheel:
+def _take(pin: Pin, there: Mapping[tuple[str, str], list[Wheel]], profile: Profile, target: Path) -> Wheel:
     fitting = _fitting(pin, there)
     if not fitting:
         raise IntegrityError(
@@ -312,8 +313,19 @@ def _take(pin: Pin, there: Mapping[tuple[str, str], list[Wheel]], target: Path) 
             )
         )
     look_through(fitting[0].path)
-    shutil.copyfile(fitting[0].path, target / fitting[0].path.name)
-    return replace(fitting[0], path=target / fitting[0].path.name)
+    path = target / _short(fitting[0].path.name, profile)
+    shutil.copyfile(fitting[0].path, path)
+    return replace(fitting[0], path=path)
+
+
+def _short(file: str, profile: Profile) -> str:
+    # An archive's header has 100 characters for a name (POSIX ustar). A name that is longer keeps one of its platform
+    # tags: all are said of the same bytes.
+    if len(file) <= _LONGEST_NAME:
+        return file
+    stem, _dash, where = file[: -len(".whl")].rpartition("-")
+    usable = [tag for tag in where.split(".") if tag in platforms(profile)]
+    return f"{stem}-{usable[-1]}.whl"
 
 
 def _pip(command: str, pins: Sequence[Pin], folder: Path, options: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -60,8 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--json", action="store_true", help=_("print one JSON object"))
         return added
 
-    for add in (_connected_side, _sealed_side):
-        add(verb)
+    if importlib.util.find_spec("bundle.build"):  # `bundle.pyz` has the sealed side alone
+        _connected_side(verb)
+    _sealed_side(verb)
     return parser
 
 
@@ -97,6 +99,12 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("stick", type=Path, nargs="+", metavar="bundle", help=_("the bundle's folder"))
     added.add_argument("--to", type=Path, required=True, dest="staging", metavar="STICK", help=_("the stick's folder"))
     _keys(added)
+    added = verb(
+        "convert", "bundle.convert:convert", _("Turn a pytorch_model.bin with vocab.txt into a safetensors base model.")
+    )
+    added.add_argument("folder", type=Path, help=_("the model's folder"))
+    added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
+    added.add_argument("--no-sandbox", action="store_true", help=_("read the pickle without a network namespace"))
 
 
 def _keys(verb: argparse.ArgumentParser) -> None:

@@ -1,0 +1,494 @@
+"""From a stick to a release in use: check the machine, verify, fill a slot, prove it, turn to it.
+
+A slot is filled at its final place, since an environment does not move; its file `COMPLETE` is written last, when all
+else has reached the disk. A slot without it is nothing: the next installation removes it and starts over. What changes
+the site comes after that, in `bundle.turn`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from bundle import archive, tls, units
+from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError
+from bundle.manifest import MANIFEST, MODELS, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
+from bundle.preflight import preflight
+from bundle.sign import check, fingerprint, on_paper
+from bundle.slots import (
+    COMPLETE,
+    Prefix,
+    Programs,
+    default_prefix,
+    find_user,
+    make_folder,
+    profile,
+    room_named,
+    write_durably,
+)
+from bundle.turn import Steps, check_doctor, skerry, turn
+from bundle.verify import check_payload, read_parts, unpack
+from bundle.words import _
+
+Json = dict[str, Any]
+_UNPACKED_BYTES = 1 << 30
+
+# Every package with a compiled part is imported once: a wheel for another machine shows itself here and not at work.
+_IMPORTS = """
+import importlib, importlib.metadata, sys
+wanted = set()
+for one in importlib.metadata.distributions():
+    for file in one.files or ():
+        if file.suffix == ".so" and ".libs" not in file.parts[0]:
+            wanted.add(file.parts[0].split(".")[0])
+for name in sorted(wanted):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        pass
+print(len(wanted))
+"""
+
+# The models that answer now must answer under the new release too; pointers and folders are only read.
+_PREDICT = """
+import json, pathlib, sys
+home = pathlib.Path(sys.argv[1])
+pointers = sorted(home.glob("projects/*/releases/[!.]*.json"))
+if pointers:
+    from appliance import engine
+for pointer in pointers:
+    model = engine.load(home / json.loads(pointer.read_text("utf-8"))["folder"])
+    assert len(model.predict(["self-test"])) == 1
+print(len(pointers))
+"""
+
+# Base models are found through links, so that those which the site added lie beside them and stay. A name that the
+# site has taken is left alone.
+_LINK = """
+import os, pathlib, sys
+folder, models, *names = map(pathlib.Path, sys.argv[1:])
+folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+for name in names:
+    link = folder / name
+    if not os.path.lexists(link):
+        link.symlink_to(models / name)
+"""
+
+_COMMAND = """\
+#!/bin/sh
+# Skerry, in whatever release is in use. Root becomes the site's user.
+: "${{SKERRY_HOME:={home}}}"
+: "${{SKERRY_STORE__KEY_FOLDER:={keys}}}"
+export SKERRY_HOME SKERRY_STORE__KEY_FOLDER PYTHONDONTWRITEBYTECODE=1
+{become}exec {skerry} "$@"
+"""
+_BECOME = """\
+if [ "$(id -u)" = 0 ]; then exec setpriv --reuid={user} --regid={user} --clear-groups {skerry} "$@"; fi
+"""
+
+
+def install(
+    source: Path,
+    prefix: Path | None = None,
+    vendor_key: Path | None = None,
+    home: Path | None = None,
+    keys: Path | None = None,
+    user: str | None = None,
+    lan: Sequence[str] = (),
+    names: Sequence[str] = (),
+    port: int | None = None,
+    gpu: bool | None = None,
+    services: bool | None = None,
+    allow_serial: int | None = None,
+    runtime: Path | None = None,
+) -> Json:
+    """Install the stick, staging folder or unpacked payload `source` and turn to it; given again it goes on after a cut.
+
+    `vendor_key` is the trusted public key (at the first time; then the one kept in the prefix). `lan` are the networks
+    that may ask the server, `names` what its certificate says beside the machine's name; `services` decides over systemd units (default: root on a machine that systemd started);
+    `user` is who they run as. What is not given stays as it was. `allow_serial` is an older serial that the operator typed.
+
+    Raises `HardwareError` for a machine that cannot take it, `IntegrityError` for bytes that were not signed,
+    `PolicyError` for an older serial, `InputError` for a release that does not pass its checks: then the old one is in use.
+    """
+    place, steps = Prefix(prefix or default_prefix()), Steps()
+    with steps("preflight", _("looked at this machine")):
+        _require_machine(source, place, home, port, bool(gpu), runtime)
+    with room_named(place.path), place.locked() as lock:
+        given = {
+            "home": home,
+            "keys": keys,
+            "user": user,
+            "lan": list(lan) or None,
+            "names": list(names) or None,
+            "port": port,
+            "gpu": gpu,
+        }
+        key = _vendor_key(place, vendor_key)
+        with steps("verify", _("checked every file against the vendor's signature")):
+            payload, key = _verified(source, place, key, allow_serial)
+            carried = runtime or next(
+                (path for path in [place.staging / RUNTIME] if payload != source and path.is_file()), None
+            )
+        site = _site(place, profile(payload), given, services)
+        programs = Programs(Path(site["home"]), Path(site["keys"]) if site["keys"] else None, site["user"], lock)
+        slot = _slot(place, payload)
+        if not (slot / COMPLETE).is_file():
+            _fill(place, slot, payload, carried, programs, steps)
+        _prepare_site(place, slot, site, programs, steps)
+        write_durably(place.vendor_key, key.read_bytes(), 0o644)
+        state = turn(place, slot, site, programs, "install", steps)
+        _tidy(place, state)
+    return {
+        "ok": True,
+        "version": profile(slot)["version"],
+        "serial": state["serial"],
+        "slot": str(slot),
+        "command": str(place.command),
+        "previous": state["previous"],
+        "vendor": on_paper(fingerprint(place.vendor_key)),
+        "installed_bytes": _bytes_below(slot),
+        "seconds": steps.seconds,
+    }
+
+
+# -- before anything is written ----------------------------------------------------------------------------------------
+
+
+def _require_machine(
+    source: Path, place: Prefix, home: Path | None, port: int | None, gpu: bool, runtime: Path | None
+) -> None:
+    report = preflight(source, place.path, home, port, gpu, runtime)
+    faults = [check["text"] for check in report["checks"] if check["level"] == "FAIL"]
+    if faults:
+        raise HardwareError(_("this machine cannot take it:\n{faults}", faults="\n".join(faults)))
+
+
+def _vendor_key(place: Prefix, given: Path | None) -> Path:
+    if given:
+        return given
+    if place.vendor_key.is_file():
+        return place.vendor_key
+    raise NotFoundError(
+        _("no vendor key is known here; compare the fingerprint of one with paper and give it by `--vendor-key FILE`")
+    )
+
+
+def _verified(source: Path, place: Prefix, key: Path, allow_serial: int | None) -> tuple[Path, Path]:
+    """Return the payload's folder and the key that signed it, once every byte was checked and its serial is admitted."""
+    if (source / MANIFEST).is_file():
+        header = parse(check(source / MANIFEST, key).decode("ascii", "replace"), MANIFEST).header
+        check_payload(source, header, key)
+        payload = source
+    else:
+        staging = source
+        if source.absolute() != place.staging:
+            from bundle.receive import receive
+
+            receive(source, place.staging, key)
+            staging = place.staging
+        payload = unpack(staging, key, base=_base(place, staging, key))
+        key = read_parts(staging, key)[1]
+    _require_serial(place, profile(payload), allow_serial)
+    return payload, key
+
+
+def _base(place: Prefix, staging: Path, key: Path) -> Path | None:
+    wanted = read_parts(staging, key)[0].header.get("base")
+    return next((slot for slot in place.slots() if sha256(slot / MANIFEST) == wanted), None)
+
+
+def _require_serial(place: Prefix, about: Mapping[str, Any], allowed: int | None) -> None:
+    highest = place.highest_serial()
+    if about["serial"] < highest and allowed != about["serial"]:
+        raise PolicyError(
+            _(
+                "serial {serial} is older than {highest}, which was in use here; `--allow-serial {serial}` takes it all the same",
+                serial=about["serial"],
+                highest=highest,
+            )
+        )
+
+
+def _site(place: Prefix, about: Mapping[str, Any], given: Mapping[str, Any], services: bool | None) -> Json:
+    """Return where the site's things lie: what was given, else what it was, else the defaults of root or a user."""
+    root = os.geteuid() == 0
+    usual: Json = {
+        "home": "/var/lib/skerry" if root else str(Path("~/.skerry").expanduser()),
+        "keys": "/etc/skerry/keys" if root else "",
+        "lan": [],
+        "names": [],
+        "port": 8080,
+        "gpu": False,
+        "user": None,
+    }
+    was = {name: value for name, value in place.state().items() if name in usual}
+    now = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in given.items()}
+    site = usual | was | {name: value for name, value in now.items() if value is not None}
+    site["units"] = units.systemd_runs() if services is None else services
+    site["services"] = [name for name in about.get("services", ()) if name in ("serve", "work")]
+    if site["units"] and site["user"] is None:
+        site["user"] = "skerry"
+    folder = Path(site["keys"]).parent if site["keys"] else Path("~/.config/skerry").expanduser()
+    site["tls"] = str(folder / "tls")
+    return site
+
+
+# -- the slot ----------------------------------------------------------------------------------------------------------
+
+
+def _slot(place: Prefix, payload: Path) -> Path:
+    """Return the slot of this payload: `VERSION`, or `VERSION-SERIAL` where another build of that version lies."""
+    about = profile(payload)
+    usual = place.releases / about["version"]
+    same = not (usual / COMPLETE).is_file() or sha256(usual / MANIFEST) == sha256(payload / MANIFEST)
+    return usual if same else place.releases / f"{about['version']}-{about['serial']}"
+
+
+def _fill(place: Prefix, slot: Path, payload: Path, runtime: Path | None, programs: Programs, steps: Steps) -> None:
+    place.remove(slot)
+    make_folder(slot, 0o755)
+    try:
+        with steps("files", _("laid the payload's files into `{slot}`", slot=slot)):
+            _copy_files(payload, slot, payload == place.staging.with_name("staging-payload"))
+        with steps("python", _("made the environment")):
+            python = _python(slot, runtime, programs)
+            programs.run(
+                [python, "-I", "-m", "venv", "--without-pip", slot / "venv"],
+                _("cannot make the environment"),
+                as_user=False,
+            )
+        with steps("wheels", _("installed the wheels")):
+            _install_wheels(slot, programs)
+        with steps("compile", _("compiled them")):
+            _compile(slot, programs)
+        with steps("selftest", _("tried the new release by itself")):
+            self_test(slot, programs)
+        with steps("flush", _("everything has reached the disk")):
+            os.sync()
+            write_durably(slot / COMPLETE, f"{sha256(slot / MANIFEST)}\n".encode(), 0o644)
+    except Exception:
+        place.remove(slot)
+        raise
+
+
+def _copy_files(payload: Path, slot: Path, ours: bool) -> None:
+    """Lay the payload into the slot; a payload that was unpacked here is linked, since nobody else may write to it."""
+    for name in files_below(payload):
+        target = slot / name
+        make_folder(target.parent, 0o755)
+        if ours:
+            os.link(payload / name, target)
+        else:
+            shutil.copyfile(payload / name, target)
+        target.chmod(0o644)
+    faults = {path: digest for path, digest in files_below(payload).items() if sha256(slot / path) != digest}
+    if faults:
+        raise IntegrityError(_("`{path}` changed while it was copied", path=min(faults)))
+
+
+def _python(slot: Path, runtime: Path | None, programs: Programs) -> Path:
+    """Return the Python that the environment is made from: the carried one, else the host's of the wheels' version."""
+    wanted = profile(slot)["python"]
+    if runtime:
+        return _unpack_runtime(runtime, slot / "runtime", programs)
+    found = host_python(wanted)
+    if not found:
+        raise MissingPartError(
+            _("no Python {version} here, and the bundle carries no `{name}`", version=wanted, name=RUNTIME)
+        )
+    return found
+
+
+def _unpack_runtime(packed: Path, folder: Path, programs: Programs) -> Path:
+    with gzip.open(packed) as stream:
+        archive.extract(cast(BinaryIO, stream), folder, _UNPACKED_BYTES)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    python, moved = folder / "bin" / "python3", folder / "bin" / "conda-unpack"
+    if moved.is_file():  # a site's own conda environment is told once where it lies now
+        programs.run([python, moved], _("cannot unpack `{path}`", path=packed), as_user=False)
+    return python
+
+
+def host_python(version: str) -> Path | None:
+    """Return the host's Python of that version (`3.11`), or None."""
+    names = [sys.executable, f"python{version}", f"/usr/bin/python{version}", "python3"]
+    ask = "import sys; print('%d.%d' % sys.version_info[:2]); import venv"
+    for name in filter(None, map(shutil.which, names)):
+        done = subprocess.run([name, "-I", "-c", ask], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.strip() == version:
+            return Path(name)
+    return None
+
+
+def _install_wheels(slot: Path, programs: Programs) -> None:
+    # no address is known to either, and each wheel must have the digest that the signed list gives it
+    offline = ["--no-index", "--find-links", slot / WHEELS, "--require-hashes", "-r", slot / REQUIREMENTS]
+    with _scratch(slot) as scratch:
+        uv = _uv(slot, scratch)
+        python = slot / "venv" / "bin" / "python"
+        if uv:
+            cache = ["--cache-dir", scratch / "cache", "--link-mode", "hardlink"]
+            command = [
+                uv,
+                "pip",
+                "install",
+                "--no-config",
+                "--offline",
+                "--quiet",
+                "--python",
+                python,
+                *cache,
+                *offline,
+            ]
+        else:
+            command = [
+                python,
+                "-I",
+                *_pip(slot),
+                "--isolated",
+                "install",
+                "--no-cache-dir",
+                "--no-compile",
+                "--quiet",
+                *offline,
+            ]
+        environment = {**programs.environment(), "TMPDIR": str(scratch)}
+        programs.run(command, _("cannot install the wheels"), environment, as_user=False)
+
+
+@contextmanager
+def _scratch(slot: Path) -> Iterator[Path]:
+    # inside the slot: `/tmp` may be small, or forbid programs
+    scratch = slot / "scratch"
+    scratch.mkdir(mode=0o700)
+    yield scratch
+    shutil.rmtree(scratch)
+
+
+def _uv(slot: Path, scratch: Path) -> Path | None:
+    """Return the carried `uv`: the runtime's, or the one out of its wheel."""
+    beside = slot / "runtime" / "bin" / "uv"
+    wheel = profile(slot).get("tools", {}).get("uv")
+    if beside.is_file() or not wheel:
+        return beside if beside.is_file() else None
+    with zipfile.ZipFile(slot / wheel) as packed:
+        name = next(name for name in packed.namelist() if name.endswith(".data/scripts/uv"))
+        program = scratch / "uv"
+        program.write_bytes(packed.read(name))
+        program.chmod(0o700)
+    runs = subprocess.run([program, "--version"], capture_output=True, check=False, env={})
+    return program if runs.returncode == 0 else None
+
+
+def _pip(slot: Path) -> list[str | Path]:
+    # a wheel can be run as it is; `ensurepip` needs no network either
+    wheel = profile(slot).get("tools", {}).get("pip")
+    if wheel:
+        return [slot / wheel / "pip"]
+    subprocess.run([slot / "venv" / "bin" / "python", "-I", "-m", "ensurepip"], capture_output=True, check=True)
+    return ["-m", "pip"]
+
+
+def _compile(slot: Path, programs: Programs) -> None:
+    # Nobody may write into the slot later on, so what is not compiled now is compiled at every start. A package may
+    # carry files for another Python: those fail here and are not used.
+    program = "import compileall, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=int(sys.argv[2]))"
+    command = [slot / "venv" / "bin" / "python", "-I", "-c", program, slot / "venv" / "lib", 0 if os.access("/dev/shm", os.W_OK) else 1]  # noqa: S108 - its workers talk there
+    programs.run(command, _("cannot compile"), as_user=False)
+
+
+def self_test(slot: Path, programs: Programs) -> None:
+    """Import all that is compiled, run `skerry doctor` on an empty home, and let the live models answer.
+
+    Raises `InputError` for what does not work. The site's own home is only read.
+    """
+    python = slot / "venv" / "bin" / "python"
+    programs.run([python, "-I", "-c", _IMPORTS], _("a library does not work on this machine"))
+    if not profile(slot).get("own", True):
+        return
+    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+        if programs.user:
+            shutil.chown(folder, programs.user)
+        tried = programs.environment(Path(folder) / "home", Path(folder) / "keys")
+        tried["SKERRY_BASES__FOLDER"] = str(slot / MODELS)
+        programs.run([skerry(slot), "init"], _("the new release cannot make a home"), tried)
+        check_doctor(programs.run([skerry(slot), "doctor", "--json"], _("the new release does not work"), tried))
+    programs.run([python, "-I", "-c", _PREDICT, programs.home], _("a live model does not answer"))
+
+
+# -- the site ----------------------------------------------------------------------------------------------------------
+
+
+def _prepare_site(place: Prefix, slot: Path, site: Mapping[str, Any], programs: Programs, steps: Steps) -> None:
+    """Make what the site lacks: user, home, keys, links to the base models, certificate, command, units."""
+    if site["units"] and site["user"] == "skerry":
+        _make_user(site)
+    for folder in filter(None, (site["home"], site["keys"])):
+        make_folder(Path(folder).parent, 0o755)
+        if not Path(folder).is_dir():
+            Path(folder).mkdir(mode=0o700)
+            if site["user"]:
+                shutil.chown(folder, site["user"], find_user(site["user"]).pw_gid)
+    _write_command(place, site)
+    if profile(slot).get("models"):
+        _link_models(place, slot, programs)
+    if "serve" in site["services"] and tls.possible(slot):
+        with steps("tls", _("the server has a certificate")):
+            tls.certify(slot, Path(site["tls"]), programs, site["names"])
+    if site["units"]:
+        units.write(place, site)
+
+
+def _make_user(site: Mapping[str, Any]) -> None:
+    try:
+        find_user(site["user"])
+    except NotFoundError:
+        command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+        done = subprocess.run([*command, "--home-dir", site["home"], site["user"]], capture_output=True, check=False)
+        if done.returncode:
+            raise MissingPartError(_("cannot make the user `skerry`; make one, then give it by `--user`")) from None
+
+
+def _write_command(place: Prefix, site: Mapping[str, Any]) -> None:
+    words = {**site, "skerry": place.link / "venv" / "bin" / "skerry"}
+    words["become"] = _BECOME.format(**words) if site["user"] not in (None, "root") else ""
+    make_folder(place.command.parent, 0o755)
+    write_durably(place.command, _COMMAND.format(**words).encode(), 0o755)
+
+
+def _link_models(place: Prefix, slot: Path, programs: Programs) -> None:
+    found = programs.home / "bases"
+    python = slot / "venv" / "bin" / "python"
+    names = profile(slot)["models"]
+    programs.run([python, "-I", "-c", _LINK, found, place.link / MODELS, *names], _("cannot link the base models"))
+
+
+def _tidy(place: Prefix, state: Mapping[str, Any]) -> None:
+    """Remove the slots that neither serve nor are the way back, and what was unpacked."""
+    current = place.current()
+    for slot in place.releases.iterdir():
+        if slot != current and slot.name != state["previous"]:
+            place.remove(slot)
+    for folder in (place.staging, place.staging.with_name("staging-payload")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bytes_below(folder: Path) -> int:
+    """Return what the files below `folder` occupy, each once however many links it has."""
+    found = {
+        path.stat().st_ino: path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+    return sum(found.values())

@@ -1,0 +1,411 @@
+"""Installing: whatever happens, the release before or the new one is in use, whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundle.slots import Prefix
+from tests.bundle.small import Machine, key_folder, make_payload
+
+
+@pytest.fixture(scope="session")
+def payloads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Releases 1 and 2, and releases 3 that each have one fault."""
+    folder = tmp_path_factory.mktemp("payloads")
+    made = {"1": make_payload(folder / "1", "1.0", 1), "2": make_payload(folder / "2", "2.0", 2, schema=2)}
+    for fault in ("import", "selftest", "health", "migrate", "contract"):
+        made[fault] = make_payload(folder / fault, "3.0", 3, schema=3, fault=fault)
+    return made
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, payloads: dict[str, Path]) -> tuple[Path, Path]:
+    """A machine on which release 1 is in use and a person has labelled something: its folder, and a copy to start from."""
+    folder, copy = tmp_path_factory.mktemp("machine"), tmp_path_factory.mktemp("copy") / "machine"
+    made = Machine(folder)
+    done = made.install(payloads["1"])
+    assert done.returncode == 0, done.stderr
+    (made.home / "site").touch()
+    made.skerry("label", "kept")
+    shutil.copytree(folder, copy, symlinks=True)
+    return folder, copy
+
+
+@pytest.fixture
+def machine(installed: tuple[Path, Path]) -> Machine:
+    """That machine as it was: at the same place, since an environment does not move."""
+    folder, copy = installed
+    shutil.rmtree(folder)
+    shutil.copytree(copy, folder, symlinks=True)
+    return Machine(folder)
+
+
+def labels(machine: Machine) -> list[str]:
+    with sqlite3.connect(machine.home / "skerry.db") as store:
+        rows = [text for (text,) in store.execute("SELECT text FROM labels")]
+    store.close()
+    return rows
+
+
+def tree_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path.relative_to(folder)} {path.lstat().st_mode:o} ".encode())
+        if path.is_symlink():
+            digest.update(os.readlink(path).encode())
+        elif path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_a_first_installation_gives_a_working_command(machine: Machine, payloads: dict[str, Path]) -> None:
+    assert machine.version() == "1.0"
+    assert (machine.home / "bases" / "tiny" / "base.json").is_file()
+    assert {path.stat().st_mode & 0o777 for path in (machine.home, machine.keys)} == {0o700}
+    slot = machine.prefix / "releases" / "1.0"
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in slot.rglob("*") if not path.is_symlink())
+    assert list(slot.rglob("skerry_small.*.pyc"))
+
+
+def test_every_step_is_told_with_its_seconds(machine: Machine, payloads: dict[str, Path]) -> None:
+    done = machine.install(payloads["2"])
+    seconds = json.loads(done.stdout)["seconds"]
+    steps = "preflight verify files python wheels compile selftest flush drain snapshot migrate switch health"
+    assert list(seconds) == steps.split()
+    assert sum(" s  " in line for line in done.stderr.splitlines()) == len(seconds)
+
+
+def test_an_upgrade_keeps_data_and_migrates_the_store(machine: Machine, payloads: dict[str, Path]) -> None:
+    done = machine.install(payloads["2"])
+    assert done.returncode == 0, done.stderr
+    assert machine.version() == "2.0"
+    assert labels(machine) == ["kept"]
+    with sqlite3.connect(machine.home / "skerry.db") as store:
+        assert store.execute("PRAGMA user_version").fetchone() == (2,)
+    store.close()
+    with sqlite3.connect(next((machine.home / "snapshots").glob("*.db"))) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("SELECT text FROM labels").fetchall() == [("kept",)]
+    copy.close()
+
+
+def test_pip_does_where_uv_is_not_carried(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    done = machine.install(make_payload(tmp_path / "payload", "1.0", 1, tool="pip"))
+    assert done.returncode == 0, done.stderr
+    assert machine.version() == "1.0"
+
+
+def test_the_same_again_changes_nothing(machine: Machine, payloads: dict[str, Path]) -> None:
+    before = tree_hash(machine.prefix / "releases")
+    assert machine.install(payloads["1"]).returncode == 0
+    assert tree_hash(machine.prefix / "releases") == before
+
+
+def test_another_build_of_the_same_version_gets_a_slot_of_its_own(machine: Machine, tmp_path: Path) -> None:
+    assert machine.install(make_payload(tmp_path / "again", "1.0", 5)).returncode == 0
+    assert os.readlink(machine.prefix / "current") == "releases/1.0-5"
+    assert machine.does("rollback")["left"] == "1.0-5"
+
+
+@pytest.mark.parametrize("fault", ["import", "selftest"])
+def test_a_release_that_fails_by_itself_never_touches_the_site(
+    machine: Machine, payloads: dict[str, Path], fault: str
+) -> None:
+    home = tree_hash(machine.home)
+    done = machine.install(payloads[fault])
+    assert done.returncode == 3, done.stderr
+    assert tree_hash(machine.home) == home
+    assert not (machine.prefix / "releases" / "3.0").exists()
+    assert machine.version() == "1.0"
+
+
+@pytest.mark.parametrize("fault", ["health", "migrate", "contract"])
+def test_a_release_that_fails_on_the_site_goes_back_by_itself(
+    machine: Machine, payloads: dict[str, Path], fault: str
+) -> None:
+    done = machine.install(payloads[fault])
+    assert done.returncode == 3, done.stderr
+    assert "in use: 1.0" in done.stderr
+    assert machine.version() == "1.0"
+    assert labels(machine) == ["kept"]
+    assert machine.does("status")["unfinished"] is None
+
+
+def test_an_older_serial_is_refused_until_it_is_typed(
+    machine: Machine, payloads: dict[str, Path], tmp_path: Path
+) -> None:
+    assert machine.install(payloads["2"]).returncode == 0
+    older = make_payload(tmp_path / "older", "1.5", 1)
+    done = machine.install(older)
+    assert done.returncode == 5
+    assert "--allow-serial 1" in done.stderr
+    assert machine.install(older, "--allow-serial", "0").returncode == 5
+    assert machine.version() == "2.0"
+    assert machine.install(older, "--allow-serial", "1").returncode == 0
+    assert machine.version() == "1.5"
+    assert machine.does("status")["serial"] == 2
+
+
+def test_a_rollback_does_not_forget_the_serial(machine: Machine, payloads: dict[str, Path]) -> None:
+    assert machine.install(payloads["2"]).returncode == 0
+    machine.does("rollback")
+    assert machine.install(payloads["1"]).returncode == 5
+
+
+def test_a_payload_that_was_touched_is_refused(machine: Machine, tmp_path: Path) -> None:
+    payload = make_payload(tmp_path / "touched", "2.0", 2)
+    (payload / "profile.json").write_text((payload / "profile.json").read_text() + " ")
+    assert machine.install(payload).returncode == 6
+    assert machine.version() == "1.0"
+
+
+def test_the_first_time_a_vendor_key_is_demanded(tmp_path: Path, payloads: dict[str, Path]) -> None:
+    machine = Machine(tmp_path)
+    done = machine.run(machine.command("install", payloads["1"], "--home", machine.home, "--no-services"))
+    assert done.returncode == 4
+    assert "--vendor-key" in done.stderr
+
+
+def test_two_installations_do_not_run_at_once(
+    machine: Machine, payloads: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bundle import install, slots
+    from bundle.errors import BusyError
+
+    monkeypatch.setattr(slots, "_LOCK_WAIT_S", 0.2)
+    with Prefix(machine.prefix).locked(), pytest.raises(BusyError):
+        install.install(payloads["2"], machine.prefix, services=False)
+    assert machine.version() == "1.0"
+
+
+def test_a_running_server_is_drained(machine: Machine, payloads: dict[str, Path]) -> None:
+    server = subprocess.Popen([machine.prefix / "bin" / "skerry", "serve"])
+    try:
+        until = time.monotonic() + 20
+        while not (machine.home / "serving").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        done = machine.install(payloads["2"])
+        assert done.returncode == 0, done.stderr
+        assert "skerry serve" in done.stderr
+        assert server.wait(5) == 0
+        assert (machine.home / "drained").read_text() == "1.0"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_base_model_of_the_site_stays(machine: Machine, payloads: dict[str, Path]) -> None:
+    own = machine.home / "bases" / "ours"
+    own.mkdir()
+    (own / "base.json").write_text("{}")
+    (machine.home / "skerry.toml").write_text("[serve]\nport = 9000\n")
+    assert machine.install(payloads["2"]).returncode == 0
+    machine.does("rollback")
+    assert (own / "base.json").read_text() == "{}"
+    assert (machine.home / "skerry.toml").read_text() == "[serve]\nport = 9000\n"
+
+
+def test_only_the_release_in_use_and_the_one_before_are_kept(
+    machine: Machine, payloads: dict[str, Path], tmp_path: Path
+) -> None:
+    assert machine.install(payloads["2"]).returncode == 0
+    assert machine.install(make_payload(tmp_path / "4", "4.0", 4, schema=2)).returncode == 0
+    assert [slot.name for slot in Prefix(machine.prefix).slots()] == ["2.0", "4.0"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if (
+        os.geteuid() != 0
+        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], check=False).returncode
+    ):
+        pytest.skip("needs root and `mount`")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_leaves_the_old_release_in_use(small_disk: Path, payloads: dict[str, Path]) -> None:
+    """At every few blocks less room: one sentence, exit code 8 or 3, and release 1 answers; then, with room, it goes on."""
+    machine = Machine(small_disk)
+    assert machine.install(payloads["1"]).returncode == 0
+    free = shutil.disk_usage(small_disk).free
+    failed = 0
+    for room in (0, 8_192, 49_152, 90_112, 131_072):
+        (small_disk / "ballast").write_bytes(bytes(free - room - 4096))
+        done = machine.install(payloads["2"])
+        failed += done.returncode != 0
+        assert "Traceback" not in done.stderr
+        (small_disk / "ballast").unlink()
+        assert machine.version() == ("1.0" if done.returncode else "2.0"), done.stderr
+    assert failed >= 3
+    assert machine.install(payloads["2"]).returncode == 0
+    assert machine.version() == "2.0"
+
+
+# -- kills -------------------------------------------------------------------------------------------------------------
+
+
+def killed(machine: Machine, command: list[str], call: str, number: int) -> bool:
+    """Run a command that dies at its N-th system call of a kind. Tells whether anything was killed."""
+    if not shutil.which("strace"):
+        pytest.skip("needs `strace`")
+    rig = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:signal=KILL:when={number}",
+    ]
+    return machine.run(command, *rig).returncode != 0
+
+
+def sweep(
+    machine: Machine, command: list[str], points: list[tuple[str, int]], reset: object, done: str, before: str
+) -> Counter[str]:
+    """Kill a command at each point: afterwards the old or the new release answers, and the same command finishes."""
+    seen: Counter[str] = Counter()
+    for call, number in points:
+        if not killed(machine, command, call, number):
+            seen[f"past {call}"] += 1
+        else:
+            version = machine.version()
+            assert version in (before, done), (call, number)
+            seen["new" if version == done else "old"] += 1
+            again = machine.run(command)
+            assert again.returncode == 0, (call, number, again.stderr)
+        assert machine.version() == done, (call, number)
+        assert not machine.does("status")["unfinished"]
+        reset()  # type: ignore[operator]
+    return seen
+
+
+def upgraded(machine: Machine, payloads: dict[str, Path]) -> tuple[list[str], object]:
+    """Return the upgrade's command and what undoes it."""
+
+    def undo() -> None:
+        machine.does("rollback")
+        place = Prefix(machine.prefix)
+        place.remove(place.releases / "2.0")
+
+    return machine.install_command(payloads["2"]), undo
+
+
+def rolled_back(machine: Machine, payloads: dict[str, Path]) -> tuple[list[str], object]:
+    """Return the rollback's command and what undoes it."""
+
+    def undo() -> None:
+        assert machine.install(payloads["2"]).returncode == 0
+
+    undo()
+    return machine.command("rollback"), undo
+
+
+def test_a_kill_leaves_the_old_or_the_new(machine: Machine, payloads: dict[str, Path]) -> None:
+    """A sample; the long test takes every point."""
+    command, undo = upgraded(machine, payloads)
+    points = [("rename", 2), ("rename", 4), ("fsync", 12), ("fsync", 18)]
+    seen = sweep(machine, command, points, undo, "2.0", "1.0")
+    assert seen["old"] and seen["new"], seen
+    assert labels(machine) == ["kept"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
+def test_a_kill_at_any_point_of_a_first_installation(tmp_path: Path, payloads: dict[str, Path], call: str) -> None:
+    machine = Machine(tmp_path)
+
+    def undo() -> None:
+        shutil.rmtree(machine.prefix)
+        shutil.rmtree(machine.home)
+
+    seen: Counter[str] = Counter()
+    number = 0
+    while not seen[f"past {call}"]:
+        number += 1
+        seen += sweep(machine, machine.install_command(payloads["1"]), [(call, number)], undo, "1.0", "")
+    print(call, dict(seen))
+    assert seen["old"] and number > 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
+@pytest.mark.parametrize("action", [upgraded, rolled_back])
+def test_a_kill_at_any_point(machine: Machine, payloads: dict[str, Path], action: object, call: str) -> None:
+    command, undo = action(machine, payloads)  # type: ignore[operator]
+    done, before = ("2.0", "1.0") if action is upgraded else ("1.0", "2.0")
+    seen: Counter[str] = Counter()
+    number = 0
+    while not seen[f"past {call}"]:
+        number += 1
+        seen += sweep(machine, command, [(call, number)], undo, done, before)
+    print(call, dict(seen))
+    assert seen["old"] and seen["new"], seen
+    assert labels(machine) == ["kept"]
+
+
+def cycles(machine: Machine, payloads: dict[str, Path], count: int) -> None:
+    assert machine.install(payloads["2"]).returncode == 0
+    machine.does("rollback")
+    first = tree_hash(machine.prefix / "releases"), tree_hash(machine.home / "bases")
+    for _number in range(count):
+        assert machine.install(payloads["2"]).returncode == 0
+        assert machine.version() == "2.0"
+        machine.does("rollback")
+        assert machine.version() == "1.0"
+        assert (tree_hash(machine.prefix / "releases"), tree_hash(machine.home / "bases")) == first
+    assert labels(machine) == ["kept"]
+    assert len(list((machine.home / "snapshots").iterdir())) <= 3
+
+
+def test_upgrade_and_rollback_end_where_they_began(machine: Machine, payloads: dict[str, Path]) -> None:
+    cycles(machine, payloads, 5)
+
+
+@pytest.mark.long
+def test_a_hundred_upgrades_and_rollbacks_end_where_they_began(machine: Machine, payloads: dict[str, Path]) -> None:
+    cycles(machine, payloads, 100)
+
+
+def test_the_vendor_key_is_kept(machine: Machine) -> None:
+    assert (machine.prefix / "vendor.pem").read_bytes() == (key_folder() / "vendor.pem").read_bytes()
+
+
+def test_an_orphan_of_a_killed_installer_keeps_the_lock(tmp_path: Path, payloads: dict[str, Path]) -> None:
+    """A program that outlives its installer may still write: nobody else begins before it has ended."""
+    from bundle import slots
+
+    place = Prefix(tmp_path / "prefix")
+    with place.locked() as lock:
+        orphan = subprocess.Popen(["sleep", "600"], pass_fds=[lock])
+    try:
+        with pytest.raises(slots.BusyError), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(slots, "_LOCK_WAIT_S", 0.2)
+            with place.locked():
+                pass
+    finally:
+        orphan.send_signal(signal.SIGKILL)
+        orphan.wait()
+    with place.locked():
+        pass

@@ -6,7 +6,6 @@ signed `PARTS` names the base by the SHA-256 of its `MANIFEST`, and any other ba
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from bundle import sign
 from bundle.errors import PolicyError
 from bundle.manifest import MANIFEST, RUNTIME, Listing, sha256
-from bundle.media import SAME_IN_BOTH, TOOLS, put_on_stick
+from bundle.media import SAME_IN_BOTH, put_on_stick
 from bundle.receive import receive
 from bundle.verify import read_manifest, read_parts, unpack
 from bundle.words import _
@@ -31,6 +30,7 @@ def delta(
     profile, or a serial that does not rise.
     """
     public = key / sign.PUBLIC_KEY
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent) as held:
         folder = Path(held)
         old, full = (_payload(bundle, folder / name, public) for bundle, name in ((base, "base"), (new, "new")))

@@ -143,13 +143,17 @@ def _private(folder: Path) -> Path:
 
 
 def _p384(content: bytes, key_folder: Path) -> bytes:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    key = load_pem_private_key(_private(key_folder).read_bytes(), None)
+    try:
+        key = load_pem_private_key(_private(key_folder).read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp384r1":
-        raise PolicyError(_("the key in `{folder}` is not on P-384", folder=key_folder))
+        raise PolicyError(_("the key in `{folder}` is no plain private key on P-384", folder=key_folder))
     return key.sign(content, ec.ECDSA(hashes.SHA384(), deterministic_signing=True))
 
 

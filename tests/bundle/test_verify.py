@@ -1,0 +1,182 @@
+"""What `verify` and `unpack` accept, and what each of their checks is for; mutations stand in `tests/attacks/test_bundle.py`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bundle import verify as module
+from bundle.errors import BundleError, IntegrityError, NotFoundError, PolicyError
+from bundle.manifest import MANIFEST, files_below
+from bundle.media import put_on_stick
+from bundle.sign import fingerprint, keygen, on_paper
+from bundle.verify import unpack, verify
+from tests.sticks import HEADER, make_key, make_payload, make_stick, make_tools
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return make_key(tmp_path / "key")
+
+
+@pytest.fixture
+def stick(key: Path, tmp_path: Path) -> Path:
+    return make_stick(tmp_path, key)
+
+
+def test_a_good_stick_is_accepted_and_says_what_it_is(stick: Path, key: Path) -> None:
+    found = verify(stick, key / "vendor.pem")
+    assert (found["product"], found["version"], found["serial"], found["files"]) == ("skerry", "0.2.0", 7, 30)
+    assert found["fingerprint"] == on_paper(fingerprint(key / "vendor.pem"))
+
+
+def test_unpack_gives_the_payload_back(stick: Path, key: Path, tmp_path: Path) -> None:
+    payload = unpack(stick, key / "vendor.pem")
+    assert payload == tmp_path / "stick-payload"
+    assert files_below(payload) == files_below(tmp_path / "payload")
+    assert unpack(stick, key / "vendor.pem") == payload, "it can be run again"
+
+
+def test_every_fault_is_named(stick: Path, key: Path) -> None:
+    (stick / "PART001.BIN").unlink()
+    (stick / "PART002.BIN").write_bytes(b"other")
+    (stick / "COPY2" / "PARTS.SIG").write_bytes(b"other")
+    (stick / "System Volume Information").mkdir()
+    (stick / "System Volume Information" / "log").write_bytes(b"")
+    with pytest.raises(IntegrityError) as caught:
+        verify(stick, key / "vendor.pem")
+    assert str(caught.value).splitlines()[1:] == [
+        "`COPY2/PARTS.SIG` was changed",
+        "`PART001.BIN` is missing",
+        "`PART002.BIN` was changed",
+        "`System Volume Information/log` is on no list",
+    ]
+
+
+@pytest.mark.parametrize("name", ["PARTS", "PART003.BIN", "COPY2/bundle.pyz"])
+@pytest.mark.parametrize("kind", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_or_a_link_is_refused_at_once(stick: Path, key: Path, name: str, kind: Callable[[Path], None]) -> None:
+    (stick / name).unlink()
+    kind(stick / name)
+    with pytest.raises(IntegrityError, match="link or a special file"):
+        verify(stick, key / "vendor.pem")
+
+
+def test_an_older_serial_is_refused(stick: Path, key: Path) -> None:
+    verify(stick, key / "vendor.pem", least_serial=7)
+    with pytest.raises(PolicyError, match="serial 7 is older than 8"):
+        verify(stick, key / "vendor.pem", least_serial=8)
+
+
+def test_no_bundle_and_no_key_are_said(stick: Path, key: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no `PARTS`"):
+        verify(key, key / "vendor.pem")
+    with pytest.raises(NotFoundError, match="no public key"):
+        verify(stick, tmp_path / "none.pem")
+
+
+def test_a_next_key_is_trusted_because_the_old_one_signed_it(key: Path, tmp_path: Path) -> None:
+    keygen(tmp_path / "next", signed_by=key)
+    stick = make_stick(tmp_path / "a", tmp_path / "next")
+    assert verify(stick, key / "vendor.pem")["key"] == str(stick / "NEXT.PEM")
+    assert (unpack(stick, key / "vendor.pem") / MANIFEST).is_file()
+    # A thief's next key, which nobody signed, and one that another key signed.
+    keygen(tmp_path / "thief")
+    keygen(tmp_path / "thief2", signed_by=tmp_path / "thief")
+    for name in ("thief", "thief2"):
+        with pytest.raises(IntegrityError, match="is not signed by"):
+            verify(make_stick(tmp_path / f"of-{name}", tmp_path / name), key / "vendor.pem")
+
+
+def test_a_second_signature_is_demanded_where_its_key_is_given(key: Path, tmp_path: Path) -> None:
+    second = make_key(tmp_path / "second")
+    stick = make_stick(tmp_path / "one", key)
+    with pytest.raises(IntegrityError):
+        verify(stick, key / "vendor.pem", second / "vendor.pem")
+    stick = make_stick(tmp_path / "both", key, second=second)
+    assert verify(stick, key / "vendor.pem")["not_checked"] == ["PARTS.SG2"]
+    assert verify(stick, key / "vendor.pem", second / "vendor.pem")["not_checked"] == []
+    # `MANIFEST` bears one signature only here, so the payload is refused.
+    with pytest.raises(IntegrityError, match="MANIFEST"):
+        unpack(stick, key / "vendor.pem", second=second / "vendor.pem")
+
+
+@pytest.mark.parametrize(("field", "value"), [("serial", "6"), ("version", "0.1.0"), ("profile", "appliance-cpu")])
+def test_a_list_and_a_payload_of_different_bundles_are_refused(
+    key: Path, tmp_path: Path, field: str, value: str
+) -> None:
+    """Both signatures are the vendor's: an old payload in a new list is refused all the same."""
+    payload, tools = make_payload(tmp_path / "payload", key, **{field: value}), make_tools(tmp_path / "tools")
+    put_on_stick(payload, tools, tmp_path / "mixed", key, HEADER, "usb", 2)
+    verify(tmp_path / "mixed", key / "vendor.pem")
+    with pytest.raises(IntegrityError, match=f"different bundles: {field}"):
+        unpack(tmp_path / "mixed", key / "vendor.pem")
+    assert not list(tmp_path.glob("mixed-*"))
+
+
+def carried(tmp_path: Path, key: Path, change: Callable[[Path], object]) -> Path:
+    """Return a stick whose payload was changed after its MANIFEST was signed, and whose PARTS was signed after that."""
+    payload, tools = make_payload(tmp_path / "payload", key), make_tools(tmp_path / "tools")
+    change(payload)
+    put_on_stick(payload, tools, tmp_path / "stick", key, HEADER, "usb", 2)
+    return tmp_path / "stick"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda payload: (payload / "profile.json").write_text("{}"), "`profile.json` was changed"),
+        (lambda payload: (payload / "requirements.txt").unlink(), "`requirements.txt` is missing"),
+        (
+            lambda payload: (payload / "wheels" / "sitecustomize.py").write_text(""),
+            "`wheels/sitecustomize.py` is on no list",
+        ),
+        (lambda payload: (payload / "MANIFEST.SIG").write_bytes(b"x"), "not signed"),
+        (lambda payload: (payload / "MANIFEST.SIG").unlink(), "not signed"),
+    ],
+)
+def test_the_payload_is_checked_against_its_own_list(
+    key: Path, tmp_path: Path, change: Callable[[Path], object], fault: str
+) -> None:
+    stick = carried(tmp_path, key, change)
+    verify(stick, key / "vendor.pem")
+    with pytest.raises(IntegrityError, match=fault):
+        unpack(stick, key / "vendor.pem")
+    assert not list(tmp_path.glob("stick-*")), "nothing of it stays"
+
+
+def test_a_signed_list_of_another_kind_is_no_list_of_parts(stick: Path, key: Path, tmp_path: Path) -> None:
+    """The vendor signed MANIFEST too; it must not pass for PARTS."""
+    for suffix in ("", ".SIG"):
+        for folder in (stick, stick / "COPY2"):
+            shutil.copyfile(tmp_path / "payload" / (MANIFEST + suffix), folder / ("PARTS" + suffix))
+    with pytest.raises(IntegrityError, match="another kind"):
+        verify(stick, key / "vendor.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [("differences", lambda _wanted, _found: []), ("SAME_IN_BOTH", ("product", "version", "serial", "platform"))],
+)
+def test_the_tests_would_see_a_check_that_is_gone(
+    key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, planted: object
+) -> None:
+    payload, tools = make_payload(tmp_path / "payload", key, profile="other"), make_tools(tmp_path / "tools")
+    (payload / "requirements.txt").write_text("other") if name == "differences" else None
+    put_on_stick(
+        payload,
+        tools,
+        tmp_path / "stick",
+        key,
+        {**HEADER, "profile": "other" if name == "differences" else "x"},
+        "usb",
+        2,
+    )
+    with pytest.raises(BundleError):
+        unpack(tmp_path / "stick", key / "vendor.pem")
+    monkeypatch.setattr(module, name, planted)
+    unpack(tmp_path / "stick", key / "vendor.pem")

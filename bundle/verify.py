@@ -231,9 +231,10 @@ def _complete(payload: Path, base: Path | None, digest: str) -> None:
         )
     by_digest = {one: path for path, one in read_manifest(base).files.items()}
     for path, wanted in read_manifest(payload).files.items():
-        if not (payload / path).exists() and wanted in by_digest:
+        source = base / by_digest.get(wanted, path)
+        if not (payload / path).exists() and source.is_file():
             (payload / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(base / by_digest[wanted], payload / path)
+            shutil.copy(source, payload / path)
 
 
 def read_manifest(payload: Path) -> Listing:

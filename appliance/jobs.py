@@ -93,9 +93,7 @@ def run(
     else:
         identity = uuid.uuid4().hex[:12]
         store.add_job(identity, verb, fingerprint, store.keys.seal(_PURPOSE, json.dumps(request).encode()), "queued")
-    if background:
-        return {"job": identity, "state": "queued"}
-    return execute(store, identity, report)
+    return _queue(store, identity) if background else execute(store, identity, report)
 
 
 def resume(store: Store, identity: str, report: Reporter | None = None) -> dict[str, Any]:
@@ -130,7 +128,7 @@ def work(store: Store, once: bool = False, report: Reporter | None = None) -> di
                 execute(store.within(row["project"]), row["id"], report)
             except BusyError:
                 continue  # another worker was faster
-            except ApplianceError as error:
+            except Exception as error:  # a worker outlives whatever a job does; the job's row says what it was
                 failed += 1
                 log("job failed", job=row["id"], error=type(error).__name__)
             ran += 1
@@ -149,22 +147,33 @@ def log_path(store: Store, identity: str) -> Path:
     return store.scratch("jobs") / f"{store.job(identity)['id']}.log"
 
 
+def _queue(store: Store, identity: str) -> dict[str, Any]:
+    row = store.job(identity)
+    if row["state"] in ("running", "cancelling") and _alive(row["owner"]):
+        raise _running_already(identity)
+    store.update_job(identity, state="queued", attempt=_next_attempt(row), owner=None, ended=None, error=None)
+    return {"job": identity, "state": "queued"}
+
+
+def _next_attempt(row: dict[str, Any]) -> int:
+    # The steps of a job that ended are inherited by a fresh attempt; a killed one is recovered as it is.
+    return int(row["attempt"]) + (row["state"] in ("failed", "cancelled"))
+
+
+def _running_already(identity: str) -> BusyError:
+    return BusyError(
+        _("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=identity)
+    )
+
+
 def execute(store: Store, identity: str, report: Reporter | None = None) -> dict[str, Any]:
     """Claim a job and run it to its end in this process."""
     row = store.job(identity)
     if _alive(row["owner"]) and row["state"] in ("running", "cancelling"):
-        raise BusyError(
-            _("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"])
-        )
-    ended = row["state"] in (
-        "failed",
-        "cancelled",
-    )  # its steps are inherited by a fresh attempt; a killed one is recovered as it is
-    attempt = row["attempt"] + (1 if ended else 0)
+        raise _running_already(row["id"])
+    attempt = _next_attempt(row)
     if not store.claim_job(row["id"], row["owner"], _me(), attempt):
-        raise BusyError(
-            _("job `{identity}` is running already; follow it with `skerry jobs log {identity}`", identity=row["id"])
-        )
+        raise _running_already(row["id"])
     request = json.loads(store.keys.open(_PURPOSE, row["request"]))
     with log_path(store, row["id"]).open("a") as stream:
         running = _Running(store, row["id"], row["verb"], attempt, request, stream, report)
@@ -234,9 +243,9 @@ class _Running:
         """Start or recover the workflow, wait for it, write down how it ended."""
         from dbos import DBOS, SetWorkflowID
 
-        if self.attempt > 1:
-            earlier = DBOS.list_workflow_steps(f"{self.identity}.{self.attempt - 1}")
-            self.inherited = {item["function_name"]: item["output"] for item in earlier if item["error"] is None}
+        for attempt in range(1, self.attempt):  # one that was cancelled in the queue has no steps
+            earlier = DBOS.list_workflow_steps(f"{self.identity}.{attempt}")
+            self.inherited |= {item["function_name"]: item["output"] for item in earlier if item["error"] is None}
         try:
             with SetWorkflowID(self.workflow):
                 result: dict[str, Any] = DBOS.start_workflow(_workflow, self.identity).get_result()

@@ -126,6 +126,29 @@ def test_a_background_job_waits_for_a_worker(tmp_path: Path) -> None:
     assert store.job(queued["job"])["state"] == "done"
 
 
+def test_a_failed_job_given_again_in_the_background_waits_for_a_worker(tmp_path: Path) -> None:
+    """Also after it was cancelled in the queue, before any attempt went on: no finished step is done again."""
+    store, marks = Store.open(), tmp_path / "m"
+    arguments = {"marks": str(marks), "fail_at": 1}
+    with pytest.raises(InputError):
+        jobs.run(store, "story", ENTRY, arguments)
+    queued = jobs.run(store, "story", ENTRY, arguments, background=True)
+    jobs.cancel(store, queued["job"])
+    assert jobs.run(store, "story", ENTRY, arguments, background=True) == queued
+    assert [(row["state"], row["error"]) for row in store.jobs()] == [("queued", None)]
+    (tmp_path / "ok").touch()
+    assert jobs.work(store, once=True) == {"ran": 1, "failed": 0}
+    assert done(marks) == [0, 1, 1, 2] and store.job(queued["job"])["state"] == "done"
+
+
+def test_a_worker_outlives_a_bug(tmp_path: Path) -> None:
+    store = Store.open()
+    for steps in ("no number", 1):
+        jobs.run(store, "story", ENTRY, {"marks": str(tmp_path / "m"), "steps": steps}, background=True)
+    assert jobs.work(store, once=True) == {"ran": 2, "failed": 1}
+    assert [row["state"] for row in store.jobs()] == ["failed", "done"]
+
+
 def test_two_workers_share_the_queue(tmp_path: Path) -> None:
     store = Store.open()
     for number in range(6):

@@ -348,16 +348,16 @@ class Store:
             ) from error
         return content
 
-    def bury(self, artifact: Artifact, verb: str, **details: Any) -> None:
-        """Erase an artifact: key and files go, a tombstone stays for lineage, `fsck` and the event chain."""
+    def bury(self, artifact: Artifact, verb: str, one_name: bool = False, **details: Any) -> None:
+        """Erase an artifact: key and files go, a tombstone stays for lineage, `fsck` and the event chain.
+
+        The same content can have several names; with `one_name` only this one goes, and the files with the last of them.
+        """
+        keys = ("project", "kind", "id", *(("name",) if one_name else ()))
         with self._writing() as connection:
             connection.execute(
                 _artifacts.update()
-                .where(
-                    _artifacts.c.project == self.project,
-                    _artifacts.c.kind == artifact.kind,
-                    _artifacts.c.id == artifact.id,
-                )
+                .where(*(_artifacts.c[key] == getattr(artifact, key) for key in keys), _artifacts.c.erased.is_(None))
                 .values(erased=now())
             )
             self._append(connection, verb, (artifact.id,), details)

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from appliance.words import _
 __all__ = ["delete", "erase", "find_any", "fsck", "prune", "save", "space"]
 
 _FORMULA_LEADS = tuple("=+-@\t\r＝＋－＠")  # Excel and WPS run a cell that starts with one of these
-_DRAFT_AGE_S = 3600
+_DRAFT_AGE_S = 24 * 3600
+_COMMIT_S = 3600  # an artifact's folder is there a moment before its row
 
 
 def fsck(store: Store, verify_data: bool = False) -> dict[str, Any]:
@@ -90,11 +92,20 @@ def _tombstone_faults(store: Store, artifact: Artifact) -> Iterator[str]:
 def _strays(store: Store) -> Iterator[Path]:
     """Folders that no project's artifact owns and drafts that no living process writes."""
     owned = {artifact.folder for project in store.projects() for artifact in store.within(project).artifacts()}
-    yield from (folder for folder in store.home.glob("artifacts/*/*") if folder not in owned)
+    for folder in store.home.glob("artifacts/*/*"):
+        if folder not in owned and _age_s(folder) > _COMMIT_S:
+            yield folder
     for draft in store.home.glob("work/drafts/*"):
         alive = Path("/proc", draft.name.partition("-")[0]).exists()
-        if not alive or time.time() - draft.stat().st_mtime > 24 * _DRAFT_AGE_S:
+        if not alive or _age_s(draft) > _DRAFT_AGE_S:
             yield draft
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:  # finished or removed meanwhile
+        return 0.0
 
 
 def space(store: Store) -> dict[str, Any]:
@@ -136,7 +147,7 @@ def prune(store: Store, yes: bool = False) -> dict[str, Any]:
         for folder in strays:
             shutil.rmtree(folder)
         for item in old:
-            store.bury(item, "prune")
+            store.bury(item, "prune", one_name=True)
     names = [item.reference for item in old] + [path.relative_to(store.home).as_posix() for path in strays]
     return {"removed" if yes else "would_remove": names, "bytes": freed}
 
@@ -167,15 +178,16 @@ def delete(store: Store, reference: str) -> dict[str, Any]:
             )
         )
     freed = _bytes(artifact.folder)
-    store.bury(artifact, "delete")
+    store.bury(artifact, "delete", one_name=True)
     return {"deleted": artifact.reference, "bytes": freed}
 
 
 def erase(store: Store, reference: str, subject: str | None = None) -> dict[str, Any]:
     """Erase a data set for good (its key, then its files), children or not; or one subject's records from it and from all that was made of it.
 
-    The rows go by rewriting: each set of the line gets a new version without them, the old one becomes a tombstone. Models trained on
-    the line are named, since a model may have memorised what it saw; retrain them.
+    The rows go by rewriting: each set of the line gets a new version without them, then the old ones become tombstones, the raw set last, so
+    that the same command finishes what a crash cut short. Models trained on the line are named, since a model may have memorised what it
+    saw; retrain them.
     """
     dataset = store.dataset(reference)
     line = _descendants(store, dataset)
@@ -195,47 +207,57 @@ def erase(store: Store, reference: str, subject: str | None = None) -> dict[str,
             )
         )
     renamed: dict[str, str] = {}
-    dropped = 0
+    gone: list[tuple[Dataset, int]] = []
     for old in [dataset, *(item for item in line if isinstance(item, Dataset))]:
-        new, rows = _without(store, old, subject, renamed)
-        dropped += rows if old is dataset else 0
-        renamed[old.id] = new.id
+        rows = sum(record.subject == _subject(store, old, subject) for record in store.records(old))
+        if rows or (old.stage != "raw" and renamed.keys() & set(old.parents)):
+            renamed[old.id] = _without(store, old, subject, renamed).id
+        gone += [(old, rows)] if rows else []
+    for old, rows in reversed(gone):
+        store.bury(old, "erase", rows=rows)
     datasets = [identity[:12] for identity in renamed.values()]
-    return {"erased_rows": dropped, "datasets": datasets, "models_to_retrain": models}
+    return {"erased_rows": gone[0][1], "datasets": datasets, "models_to_retrain": models}
 
 
 def _descendants(store: Store, root: Artifact) -> list[Artifact]:
-    found: list[Artifact] = []
-    waiting = [root]
+    """List all that was made of `root`, also by way of what is erased by now."""
+    everything = store.artifacts(erased=True)
+    found: dict[tuple[str, str], Artifact] = {}
+    waiting = [root.id]
     while waiting:
-        for child in store.children(waiting.pop(0).id):
-            if child.id not in {item.id for item in found}:
-                found.append(child)
-                waiting.append(child)
-    return found
+        parent = waiting.pop(0)
+        for child in everything:
+            if parent in child.parents and (child.name, child.id) not in found:
+                found[child.name, child.id] = child
+                waiting.append(child.id)
+    return [item for item in found.values() if "erased" not in item.meta]
 
 
-def _without(store: Store, old: Dataset, subject: str, renamed: dict[str, str]) -> tuple[Dataset, int]:
-    wanted = subject if old.stage == "raw" else store.hmac("subject", subject)
-    dropped = 0
+def _subject(store: Store, dataset: Dataset, subject: str) -> str:
+    return subject if dataset.stage == "raw" else store.hmac("subject", subject)
+
+
+def _without(store: Store, old: Dataset, subject: str, renamed: dict[str, str]) -> Dataset:
+    wanted = _subject(store, old, subject)
+    counts: dict[str, Counter[str]] = {"labels": Counter(), "splits": Counter(), "languages": Counter()}
 
     def kept() -> Iterator[Record]:
-        nonlocal dropped
         for record in store.records(old):
-            if record.subject == wanted:
-                dropped += 1
-            else:
+            if record.subject != wanted:
+                for name, value in zip(counts, (record.label, record.split, record.language), strict=True):
+                    counts[name].update([value] if value is not None else [])
                 yield record
 
     parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
     with store.draft("dataset", old.name, parents, dict(old.meta)) as draft:
         draft.verb = "erase"
-        store.write_records(draft, kept())
+        rows = store.write_records(draft, kept())
+        draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}
         if old.stage == "raw":
-            store.write_rejected(draft, store.rejected(old))
-    if dropped:
-        store.bury(old, "erase", rows=dropped)
-    return draft.artifact, dropped
+            rejected = store.write_rejected(draft, store.rejected(old))
+            draft.meta |= {"read": rows + rejected} if "read" in old.meta else {}
+    written: Dataset = draft.artifact
+    return written
 
 
 def save(store: Store, reference: str, out: Path) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +102,51 @@ def test_a_subject_goes_from_the_whole_line() -> None:
     assert fsck(store, verify_data=True)["ok"]
 
 
+def test_a_subject_goes_also_behind_an_erased_set_and_from_the_counts() -> None:
+    """The scrubbed set in the middle is gone; what was made of it is still found."""
+    store = Store.open()
+    raw, child = line(store)
+    with store.draft("dataset", "notes", (child.id,), {"stage": "curated", "labels": {"a": 6}}) as draft:
+        store.write_records(draft, (replace(record, split="train") for record in store.records(child)))
+    erase(store, child.reference)
+    erase(store, raw.reference, "p1")
+    newest = store.dataset("notes")
+    assert (newest.stage, newest.rows, newest.meta["labels"]) == ("curated", 3, {"a": 3})
+    assert not draft.artifact.folder.exists() and fsck(store, verify_data=True)["ok"]
+
+
+def test_an_erasure_that_was_cut_short_is_finished_by_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open()
+    raw, child = line(store)
+
+    def crash(artifact: Dataset, *_more: object, **_details: object) -> None:
+        if artifact.id == raw.id:
+            raise KeyboardInterrupt
+        Store.bury(store, artifact, "erase")
+
+    monkeypatch.setattr(store, "bury", crash)
+    with pytest.raises(KeyboardInterrupt):
+        erase(store, raw.reference, "p1")
+    assert raw.folder.exists() and not child.folder.exists()
+    monkeypatch.undo()
+    assert erase(store, raw.reference, "p1")["erased_rows"] == 3
+    wanted = {"p1", store.hmac("subject", "p1")}
+    left = store.artifacts("dataset")
+    assert left and all(record.subject not in wanted for item in left for record in store.records(item))
+
+
+def test_the_same_model_under_another_name_stays() -> None:
+    store = Store.open()
+    first = model(store)
+    with store.draft("model", "second", (), {"format": "onnx"}) as draft:
+        (draft.folder / "model.onnx").write_bytes(b"weights")
+    assert draft.artifact.id == first.id
+    delete(store, "triage")
+    assert store.model("second").folder.exists() and fsck(store)["ok"]
+    delete(store, "second")
+    assert not first.folder.exists()
+
+
 def test_an_unknown_subject_changes_nothing() -> None:
     store = Store.open()
     raw, child = line(store)
@@ -139,6 +187,9 @@ def test_prune_shows_before_it_removes() -> None:
     stray = store.home / "artifacts" / "model" / "stray"
     stray.mkdir()
     (stray / "x").write_bytes(b"12345")
+    assert "artifacts/model/stray" not in prune(store)["would_remove"]  # it may be a job's, about to be registered
+    long_ago = time.time() - 2 * 3600
+    os.utime(stray, (long_ago, long_ago))
     shown = prune(store)
     assert old.reference in shown["would_remove"] and stray.exists() and old.folder.exists()
     assert prune(store, yes=True)["removed"] == shown["would_remove"]

@@ -94,13 +94,10 @@ def build(
         header = {name: str(about[name]) for name in SAME_IN_BOTH}
         tell(_("writing the stick to `{out}`", out=out))
         result = put_on_stick(inside, tools, out, key, header, medium, parity, second, sm2)
+        sizes = {"payload_bytes": _bytes(inside), "installed_bytes": about["installed_bytes"]}
         if payload:
-            shutil.copytree(inside, payload)
-    return {
-        **result,
-        "payload_bytes": about["wheels_bytes"] + sum(_bytes(one.folder) for one in carried),
-        "installed_bytes": about["installed_bytes"],
-    }
+            shutil.move(inside, payload)
+    return {**result, **sizes}
 
 
 def _moment() -> int:

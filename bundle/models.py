@@ -86,7 +86,6 @@ def _download(repository: str, commit: str, folder: Path) -> str:
     os.environ |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     try:
         from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError as error:
         raise MissingPartError(
             _("a model from a hub needs `huggingface_hub`; run `pip install huggingface-hub`")
@@ -95,22 +94,23 @@ def _download(repository: str, commit: str, folder: Path) -> str:
     hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
     try:
         about = hub.model_info(repository, revision=commit)
-        if about.sha != commit:
-            raise IntegrityError(
-                _(
-                    "the hub answered for `{name}` with commit {found}, not {wanted}",
-                    name=repository,
-                    found=about.sha,
-                    wanted=commit,
-                )
-            )
         there = {one.rfilename for one in about.siblings or []}
         for file in (one for one in _WANTED if one in there):
             hub.hf_hub_download(repository, file, revision=commit, local_dir=folder)
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # its HTTP library, and so its errors, change from version to version
+        reason = str(error).split("\n")[0]
         raise MissingPartError(
-            _("cannot bring `{name}` from the hub: {reason}", name=repository, reason=str(error).split("\n")[0])
+            _("cannot bring `{name}` from the hub: {reason}", name=repository, reason=reason)
         ) from error
+    if about.sha != commit:
+        raise IntegrityError(
+            _(
+                "the hub answered for `{name}` with commit {found}, not {wanted}",
+                name=repository,
+                found=about.sha,
+                wanted=commit,
+            )
+        )
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return str(getattr(about.card_data, "license", None) or "unknown")
 

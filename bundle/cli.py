@@ -93,6 +93,11 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
     added.add_argument("--cache", type=Path, metavar="DIR", help=_("where downloads are kept"))
     added.add_argument("--payload", type=Path, metavar="DIR", help=_("keep the payload here, before it is cut"))
+    added = verb("runtime", "bundle.runtime:carry", _("Compile the carried Python, for machines that have none."))
+    added.add_argument("--out", type=Path, required=True, metavar="FILE", help=_("the archive, RUNTIME.TGZ"))
+    added.add_argument("--conda-env", type=Path, metavar="PREFIX", help=_("pack this conda environment in its place"))
+    added.add_argument("--sources", type=Path, metavar="DIR", help=_("Debian source packages, for want of apt"))
+    added.add_argument("--cache", type=Path, metavar="DIR", help=_("where the compiled parts are kept"))
     added = verb(
         "copy", "bundle.receive:receive", _("Copy a bundle to a stick, with read-back; goes on where it stopped.")
     )

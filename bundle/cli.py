@@ -80,6 +80,8 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--key", type=Path, required=True, metavar="KEYDIR", help=_("the vendor's key folder"))
     added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
     added.add_argument("--serial", type=int, required=True, metavar="N", help=_("counts upwards from bundle to bundle"))
+    added.add_argument("--platform", default="", metavar="NAME", help=_("linux-x86_64 or linux-aarch64"))
+    added.add_argument("--variant", default="", metavar="NAME", help=_("another build of the GPU libraries, as cu126"))
     added.add_argument("--medium", choices=("usb", "dvd", "cd"), default="usb", help=_("what carries it"))
     added.add_argument("--parity", type=int, default=2, metavar="N", help=_("parts that may be lost (2)"))
     added.add_argument("--runtime", type=Path, metavar="FILE", help=_("a carried Python, for machines without one"))

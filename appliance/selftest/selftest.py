@@ -58,7 +58,9 @@ def require_ok(result: dict[str, Any]) -> None:
     message = _("the self-test is not ok: {faults}", faults="; ".join(result["faults"]))
     passed = all(row["state"] != "failed" for row in result["stages"])
     unwatched = result["airgap"] and result["attempts"] is None
-    raise MissingPartError(message) if passed and unwatched else IntegrityError(message)
+    if passed and unwatched:
+        raise MissingPartError(message)
+    raise IntegrityError(message)
 
 
 def _run(stage: Stage, watched: Watch, work: Path, environment: dict[str, str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from bundle.manifest import (
 from bundle.media import MANIFEST_FORMAT, SAME_IN_BOTH, put_on_stick
 from bundle.models import Model, models
 from bundle.page import page
-from bundle.profile import ROOT, Profile, load
+from bundle.profile import ROOT, Profile, for_target, load
 from bundle.provenance import provenance
 from bundle.pyz import PACKAGE, pyz
 from bundle.request import no_request, read_request
@@ -52,6 +52,8 @@ def build(
     key: Path,
     out: Path,
     serial: int,
+    platform: str = "",
+    variant: str = "",
     medium: str = "usb",
     parity: int = 2,
     runtime: Path | None = None,
@@ -66,12 +68,13 @@ def build(
 ) -> Json:
     """Build the bundle of `profile` (a shipped name or a path) into the folder `out`, signed by the key folder `key`.
 
-    `serial` counts upwards from bundle to bundle. `runtime` is a RUNTIME.TGZ to carry, `add` a folder of wheels for the
+    `serial` counts upwards from bundle to bundle. `platform` and `variant` take the place of the profile's. `runtime` is a RUNTIME.TGZ to carry, `add` a folder of wheels for the
     profile's `additions`, `request` a request file from a sealed machine, `advisories` an earlier advisory report,
     `payload` a folder that keeps the payload as it was before it was cut. The same inputs and `SOURCE_DATE_EPOCH` give
     the same bytes. Raises the errors of the steps; nothing is written to `out` before everything was checked.
     """
-    chosen, wanted, moment = load(profile), read_request(request) if request else no_request(), _moment()
+    chosen, moment = for_target(load(profile), platform, variant), _moment()
+    wanted = read_request(request) if request else no_request()
     _ready(key, out, serial)
     store = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skerry-bundle"
     out.parent.mkdir(parents=True, exist_ok=True)

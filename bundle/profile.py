@@ -60,6 +60,8 @@ class Profile:
     """What `skerry selftest` can run in this installation."""
     accelerator: Json = field(default_factory=dict)
     """What the machine's GPU must be, for preflight."""
+    repin: tuple[str, ...] = ()
+    """Packages (with `*`) whose pins in the lock do not hold: another build of the GPU libraries is resolved anew."""
     additions: tuple[Addition, ...] = ()
     allow_unknown_advisories: bool = False
     folder: Path = PROFILES
@@ -77,6 +79,35 @@ class Profile:
                 _("profile `{profile}` names the lock `{path}`, which is not there", profile=self.name, path=path)
             )
         return path
+
+
+def for_target(profile: Profile, platform: str = "", variant: str = "") -> Profile:
+    """Return the profile for another platform, or with another variant of its `accelerator`. Raises `UsageError` for one that it has not."""
+    if platform and platform not in _PLATFORMS:
+        raise UsageError(
+            _("no platform `{platform}`; there are: {known}", platform=platform, known=", ".join(_PLATFORMS))
+        )
+    changed = dataclasses.replace(profile, platform=platform or profile.platform)
+    if not variant:
+        return changed
+    variants = profile.accelerator.get("variants", {})
+    if variant not in variants:
+        known = ", ".join(variants) or "-"
+        raise UsageError(
+            _(
+                "profile `{profile}` has no variant `{variant}`; there are: {known}",
+                profile=profile.name,
+                variant=variant,
+                known=known,
+            )
+        )
+    chosen = variants[variant]
+    return dataclasses.replace(
+        changed,
+        accelerator={**profile.accelerator, "variant": variant},
+        packages=(*profile.packages, *chosen.get("packages", ())),
+        repin=tuple(chosen.get("repin", ())),
+    )
 
 
 def shipped() -> list[str]:

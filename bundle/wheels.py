@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.message import Message
+from fnmatch import fnmatch
 from pathlib import Path
 
 from bundle.errors import InputError, IntegrityError, MissingPartError, PolicyError
@@ -78,8 +79,16 @@ def normal(name: str) -> str:
 
 
 def read_lock(path: Path) -> list[Pin]:
-    """Read the pins of a lock. Raises `InputError` for a line without a hash or with anything but `name==version`, `PolicyError` for a name that is refused."""
-    text = "\n".join(line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith("#"))
+    """Read the pins of a lock file; see `parse_lock`."""
+    return parse_lock(path.read_text("utf-8"), str(path))
+
+
+def parse_lock(content: str, path: str) -> list[Pin]:
+    """Read the pins of a lock whose name is `path`.
+
+    Raises `InputError` for a line without a hash or with anything but `name==version`, `PolicyError` for a refused name.
+    """
+    text = "\n".join(line for line in content.splitlines() if not line.lstrip().startswith("#"))
     pins = []
     for block in re.split(r"\n(?=\S)", text.strip()):
         match = _PIN.fullmatch(block)
@@ -194,16 +203,17 @@ def pins_of(profile: Profile, more: Sequence[str] = ()) -> list[Pin]:
     lock = profile.lock_file(profile.lock) if profile.lock else None
     locked = {pin.name: pin for pin in read_lock(lock)} if lock else {}
     chosen = locked
-    if more or profile.narrow or not lock:
-        found = _resolve(profile, lock, more)
-        chosen = {name: locked.get(name, pin) for name, pin in found.items()}
-        changed = [name for name in found if name in locked and found[name].version != locked[name].version]
+    if more or profile.narrow or profile.repin or not lock:
+        held = {name: pin for name, pin in locked.items() if not any(fnmatch(name, one) for one in profile.repin)}
+        found = _resolve(profile, lock, held, more)
+        chosen = {name: held.get(name, pin) for name, pin in found.items()}
+        changed = [name for name in found if name in held and found[name].version != held[name].version]
         if changed:
             raise InputError(
                 _("`{name}` cannot have the version that `{path}` pins; run `make lock`", name=changed[0], path=lock)
             )
     for name, version in _constraints(lock).items():
-        if name in chosen:
+        if name in chosen and not any(fnmatch(name, one) for one in profile.repin):
             chosen = chosen | {name: replace(chosen[name], version=version)}
     return [chosen[name] for name in sorted(chosen)]
 
@@ -219,40 +229,25 @@ def _constraints(lock: Path | None) -> dict[str, str]:
     }
 
 
-def _resolve(profile: Profile, lock: Path | None, more: Sequence[str]) -> dict[str, Pin]:
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "-",
-        "--quiet",
-        "--generate-hashes",
-        "--no-header",
-        "--no-annotate",
-    ]
-    command += ["--python-version", profile.python, "--no-emit-index-url"]
+def _resolve(profile: Profile, lock: Path | None, held: Mapping[str, Pin], more: Sequence[str]) -> dict[str, Pin]:
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--generate-hashes", "--no-emit-index-url"]
+    command += ["--no-header", "--no-annotate", "--python-version", profile.python]
     command += ["--python-platform", f"{profile.machine}-manylinux_{profile.glibc.replace('.', '_')}"]
-    if lock:
-        command += ["--constraint", str(lock)]
-        for option, suffix in (("--config-file", ".uv.toml"), ("--overrides", ".overrides.txt")):
-            if lock.with_suffix(suffix).is_file():
-                command += [option, str(lock.with_suffix(suffix))]
-    wanted = [*_own_requirements(profile), *profile.packages, *more]
-    done = subprocess.run(command, input="\n".join(wanted), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(
-            _(
-                "cannot resolve what profile `{profile}` needs: {reason}",
-                profile=profile.name,
-                reason=done.stderr.strip(),
-            )
-        )
+    for option, suffix in (("--config-file", ".uv.toml"), ("--overrides", ".overrides.txt")):
+        if lock and lock.with_suffix(suffix).is_file():
+            command += [option, str(lock.with_suffix(suffix))]
+    wanted = "\n".join([*_own_requirements(profile), *profile.packages, *more])
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-        file.write(done.stdout)
+        file.write("\n".join(pin.line() for pin in held.values()))
         file.flush()
-        return {pin.name: pin for pin in read_lock(Path(file.name))}
+        command += ["--constraint", file.name]
+        done = subprocess.run(command, input=wanted, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip()
+        raise InputError(
+            _("cannot resolve what profile `{profile}` needs: {reason}", profile=profile.name, reason=reason)
+        )
+    return {pin.name: pin for pin in parse_lock(done.stdout, profile.name)}
 
 
 def _own_requirements(profile: Profile) -> list[str]:

@@ -50,6 +50,7 @@ _REMOTE = {
 }
 _TRAIN_BYTES, _SERVE_BYTES = 6 << 30, 1 << 30
 _LONG_S = 15 * 365 * 86400
+_SELINUX = Path("/sys/fs/selinux/enforce")
 
 
 @dataclass(frozen=True)
@@ -348,8 +349,7 @@ def _openssl(wanted: Wanted) -> Iterator[Json]:
 
 
 def _selinux(wanted: Wanted) -> Iterator[Json]:
-    switch = Path("/sys/fs/selinux/enforce")
-    if not switch.exists() or switch.read_text().strip() != "1":
+    if not _SELINUX.exists() or _SELINUX.read_text().strip() != "1":
         yield _row("selinux", PASS, _("not enforcing"))
         return
     rules = [

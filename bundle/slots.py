@@ -36,6 +36,14 @@ Json = dict[str, Any]
 COMPLETE = "COMPLETE"
 _LOCK_WAIT_S = 10.0
 _HISTORY_KEPT = 50
+# as `appliance.environment` has them: libraries must not call out while they are tried (ONNX Runtime does when imported)
+_SILENT = (
+    "DO_NOT_TRACK",
+    "HF_HUB_DISABLE_TELEMETRY",
+    "HF_HUB_OFFLINE",
+    "ORT_DISABLE_TELEMETRY",
+    "TRANSFORMERS_OFFLINE",
+)
 _HANDED_ON = ("HOME", "PATH", "LANG", "LC_ALL", "LC_MESSAGES", "SKERRY_LANG")
 
 
@@ -217,6 +225,7 @@ class Programs:
     def environment(self, home: Path | None = None, keys: Path | None = None) -> dict[str, str]:
         """Return the few variables that a program gets; `home` and `keys` other than the site's are for tries."""
         kept = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+        kept |= {**dict.fromkeys(_SILENT, "1"), "OTEL_SDK_DISABLED": "true"}
         kept |= {"SKERRY_HOME": str(home or self.home), "PYTHONDONTWRITEBYTECODE": "1"}
         if self.user:
             kept["HOME"] = find_user(self.user).pw_dir
@@ -253,8 +262,9 @@ class Programs:
         except (FileNotFoundError, PermissionError) as error:
             raise MissingPartError(f"{what}: `{shlex.join(words[:2])}`: {error.strerror}") from error
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or f"{done.returncode}").splitlines()[-8:]
-            raise InputError(f"{what}: `{shlex.join(words[:4])}`: " + "\n".join(said))
+            said = (done.stderr.strip() or done.stdout.strip() or f"{done.returncode}").splitlines()[-3:]
+            shown = words[: words.index("-c")] if "-c" in words else words[:4]
+            raise InputError(f"{what}: `{shlex.join(shown)}`: " + "\n".join(said))
         return done.stdout
 
 

@@ -168,15 +168,18 @@ class Machine:
         ]
         return self.command("install", payload, *places, *words)
 
-    def run(self, command: list[str], *before: str) -> subprocess.CompletedProcess[str]:
-        """Run a command line, perhaps under another program."""
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """Return what a command of this machine finds in its environment."""
+        return {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": str(self.home.parent),
         }
-        return subprocess.run([*before, *command], capture_output=True, text=True, check=False, env=environment)
+
+    def run(self, command: list[str], *before: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line, perhaps under another program."""
+        return subprocess.run([*before, *command], capture_output=True, text=True, check=False, env=self.environment())
 
     def install(self, payload: Path, *words: object) -> subprocess.CompletedProcess[str]:
         """Install a payload."""
@@ -190,7 +193,7 @@ class Machine:
 
     def skerry(self, *words: str) -> str:
         """Run the installed command."""
-        done = subprocess.run([self.prefix / "bin" / "skerry", *words], capture_output=True, text=True, check=False)
+        done = self.run([str(self.prefix / "bin" / "skerry"), *words])
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -192,7 +193,7 @@ def test_two_installations_do_not_run_at_once(
 
 
 def test_a_running_server_is_drained(machine: Machine, payloads: dict[str, Path]) -> None:
-    server = subprocess.Popen([machine.prefix / "bin" / "skerry", "serve"])
+    server = subprocess.Popen([machine.prefix / "bin" / "skerry", "serve"], env=machine.environment())
     try:
         until = time.monotonic() + 20
         while not (machine.home / "serving").exists() and time.monotonic() < until:
@@ -248,14 +249,14 @@ def test_a_full_disk_leaves_the_old_release_in_use(small_disk: Path, payloads: d
     assert machine.install(payloads["1"]).returncode == 0
     free = shutil.disk_usage(small_disk).free
     failed = 0
-    for room in (0, 8_192, 49_152, 90_112, 131_072):
+    for room in (0, 32_768, 131_072):
         (small_disk / "ballast").write_bytes(bytes(free - room - 4096))
         done = machine.install(payloads["2"])
         failed += done.returncode != 0
         assert "Traceback" not in done.stderr
         (small_disk / "ballast").unlink()
         assert machine.version() == ("1.0" if done.returncode else "2.0"), done.stderr
-    assert failed >= 3
+    assert failed >= 2
     assert machine.install(payloads["2"]).returncode == 0
     assert machine.version() == "2.0"
 
@@ -325,7 +326,7 @@ def rolled_back(machine: Machine, payloads: dict[str, Path]) -> tuple[list[str],
 def test_a_kill_leaves_the_old_or_the_new(machine: Machine, payloads: dict[str, Path]) -> None:
     """A sample; the long test takes every point."""
     command, undo = upgraded(machine, payloads)
-    points = [("rename", 2), ("rename", 4), ("fsync", 12), ("fsync", 18)]
+    points = [("rename", 1), ("rename", 5), ("fsync", 13)]
     seen = sweep(machine, command, points, undo, "2.0", "1.0")
     assert seen["old"] and seen["new"], seen
     assert labels(machine) == ["kept"]
@@ -345,7 +346,7 @@ def test_a_kill_at_any_point_of_a_first_installation(tmp_path: Path, payloads: d
     while not seen[f"past {call}"]:
         number += 1
         seen += sweep(machine, machine.install_command(payloads["1"]), [(call, number)], undo, "1.0", "")
-    print(call, dict(seen))
+    sys.stdout.write(f"{call}: {dict(seen)}\n")
     assert seen["old"] and number > 3
 
 
@@ -360,7 +361,7 @@ def test_a_kill_at_any_point(machine: Machine, payloads: dict[str, Path], action
     while not seen[f"past {call}"]:
         number += 1
         seen += sweep(machine, command, [(call, number)], undo, done, before)
-    print(call, dict(seen))
+    sys.stdout.write(f"{call}: {dict(seen)}\n")
     assert seen["old"] and seen["new"], seen
     assert labels(machine) == ["kept"]
 

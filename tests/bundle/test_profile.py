@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import NotFoundError, UsageError
-from bundle.profile import ROOT, load, shipped
+from bundle.profile import ROOT, for_target, load, shipped
 
 GOOD = 'python = "3.11"\nplatform = "linux-x86_64"\nglibc = "2.28"\n'
 
@@ -67,3 +67,23 @@ def test_a_lock_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(GOOD + 'lock = "mine.txt"')
     with pytest.raises(NotFoundError, match=r"mine\.txt"):
         load(str(tmp_path / "p.toml")).lock_file("mine.txt")
+
+
+def test_a_profile_serves_another_platform_or_variant() -> None:
+    cuda = load("appliance-cuda")
+    older = for_target(cuda, variant="cu126")
+    assert cuda.accelerator["variant"] == "cu130" and older.accelerator["variant"] == "cu126"
+    assert older.packages == ("torch==2.13.0+cu126",)
+    assert for_target(load("serve-cpu"), platform="linux-aarch64").machine == "aarch64"
+    with pytest.raises(UsageError, match="cu126"):
+        for_target(cuda, variant="rocm")
+    with pytest.raises(UsageError, match="linux-aarch64"):
+        for_target(cuda, platform="win32")
+
+
+def test_the_variants_of_the_gpu_profile_leave_no_card_between_them() -> None:
+    """From Maxwell (5.0) on, every compute capability that NVIDIA made has a variant."""
+    variants = load("appliance-cuda").accelerator["variants"].values()
+    ranges = sorted([float(one) for one in variant["compute_capability"]] for variant in variants)
+    for made in (5.0, 5.2, 6.0, 6.1, 7.0, 7.5, 8.0, 8.6, 8.9, 9.0, 10.0, 12.0, 12.1):
+        assert sum(low <= made <= high for low, high in ranges) == 1, made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
@@ -166,10 +167,14 @@ def test_a_squatted_name_stops_the_build(tmp_path: Path, name: str) -> None:
         "/etc/passwd",
     ],
 )
-def test_a_module_under_our_name_or_a_path_outside_stops_the_build(index: Path, tmp_path: Path, inside: str) -> None:
-    text = pinned(make_wheel(index, "alpha", files={inside: b""}))
-    with pytest.raises(PolicyError, match=r"alpha-1\.0"):
-        house(tmp_path, text)
+def test_a_module_under_our_name_or_a_path_outside_stops_the_build(tmp_path: Path, inside: str) -> None:
+    with pytest.raises(PolicyError, match=re.escape(inside)):
+        look_through(make_wheel(tmp_path, "alpha", files={inside: b""}))
+
+
+def test_every_wheel_is_looked_through(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"beta-1\.0"):
+        house(tmp_path, pinned(make_wheel(index, "alpha"), make_wheel(index, "beta", files={"bundle.py": b""})))
 
 
 def test_names_that_only_look_like_ours_pass(tmp_path: Path) -> None:
@@ -221,6 +226,26 @@ def test_the_cpu_build_of_torch_takes_the_place_of_the_cuda_one(tmp_path: Path) 
     (tmp_path / "lock.constraints.txt").write_text("# why\ntorch==2.13.0+cpu\n")
     profile = dataclasses.replace(PROFILE, lock="lock.txt", folder=tmp_path)
     assert [f"{pin.name}=={pin.version}" for pin in pins_of(profile)] == ["alpha==1.0", "torch==2.13.0+cpu"]
+
+
+def test_another_variant_is_resolved_anew_and_the_rest_stays_as_locked(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock pins one build of the GPU libraries; the variant asks for another, and for what that one needs."""
+    monkeypatch.setenv("UV_FIND_LINKS", str(index))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    cuda13 = make_wheel(index, "nvidia-runtime-cu13")
+    make_wheel(index, "nvidia-runtime-cu12")
+    torch = make_wheel(index, "torch", "2.13.0", metadata=("Requires-Dist: nvidia-runtime-cu13",))
+    make_wheel(index, "torch", "2.13.0+cu126", metadata=("Requires-Dist: nvidia-runtime-cu12",))
+    alpha = make_wheel(index, "alpha", metadata=("Requires-Dist: torch==2.13.0",))
+    make_wheel(index, "alpha", "2.0")
+    lock(tmp_path, pinned(alpha, torch, cuda13))
+    profile = dataclasses.replace(PROFILE, lock="lock.txt", folder=tmp_path, own=False)
+    older = dataclasses.replace(profile, packages=("alpha", "torch==2.13.0+cu126"), repin=("torch", "nvidia-*"))
+    names = [[f"{pin.name}=={pin.version}" for pin in pins_of(one)] for one in (profile, older)]
+    assert names[0] == ["alpha==1.0", "nvidia-runtime-cu13==1.0", "torch==2.13.0"]
+    assert names[1] == ["alpha==1.0", "nvidia-runtime-cu12==1.0", "torch==2.13.0+cu126"]
 
 
 def test_every_shipped_lock_is_read() -> None:

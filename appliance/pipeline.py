@@ -13,7 +13,7 @@ from appliance.base import find
 from appliance.jobs import step
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
-from appliance.store import Store
+from appliance.store import Store, check_name
 
 Overrides = dict[str, dict[str, Any]] | None
 
@@ -21,9 +21,11 @@ Overrides = dict[str, dict[str, Any]] | None
 def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
     """Files in, live release out. Each step happens once: a run that was killed goes on behind its last finished step."""
     data, model, release, overrides = recipe["data"], recipe["model"], recipe["release"], recipe["overrides"]
+    for name in (data["name"], model, release["name"]):
+        check_name(name)  # better now than after an hour of work
     settings = _settings(store, overrides)
     if settings.train.base != "auto":
-        find(settings.bases, store.home, settings.train.base)  # better now than after an hour of scrubbing
+        find(settings.bases, store.home, settings.train.base)
     steps: list[dict[str, Any]] = []
 
     def told(name: str, result: dict[str, Any]) -> dict[str, Any]:

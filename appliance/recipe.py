@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from appliance.errors import SettingsError
-from appliance.settings import Section, Settings
+from appliance.settings import Section, Settings, reason_of
 from appliance.words import _
 
 __all__ = ["Recipe", "read_recipe"]
@@ -87,7 +87,7 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(_("cannot read the recipe `{path}`: {error}", path=path, error=error)) from error
     settings_sections = set(Settings.model_fields) - {"store", "bases", "jobs", "serve"}
-    for section in content:
+    for section, part in content.items():
         known = settings_sections | {"data", "release"}
         if section not in known:
             near = difflib.get_close_matches(section, known, n=1, cutoff=0.0)[0]
@@ -99,10 +99,16 @@ def read_recipe(path: Path) -> Recipe:
                     near=near,
                 )
             )
+        if not isinstance(part, dict):
+            raise SettingsError(
+                _("recipe `{path}`: `{section}` is a section: write `[{section}]`", path=path, section=section)
+            )
     overrides = {section: dict(content[section]) for section in settings_sections if section in content}
     model = overrides.get("train", {}).pop("name", None) or path.stem
     data = dict(content.get("data", {}))
-    data["files"] = [path.parent.absolute() / file for file in data.get("files", [])]
+    files = data.get("files", [])
+    if isinstance(files, list) and all(isinstance(file, str) for file in files):
+        data["files"] = [path.parent.absolute() / file for file in files]
     try:
         return Recipe(
             name=path.stem,
@@ -114,14 +120,17 @@ def read_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
+        if first["type"] != "extra_forbidden":
+            raise SettingsError(
+                _("recipe `{path}`: `{place}`: {reason}", path=path, place=place, reason=reason_of(first))
+            ) from error
         keys = [*DataPart.model_fields, *ReleasePart.model_fields]
-        near = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1, cutoff=0.0)[0]
+        near = difflib.get_close_matches(place, keys, n=1, cutoff=0.0)[0]
         raise SettingsError(
             _(
-                "recipe `{path}`: `{place}`: {reason}; the nearest known key is `{near}`",
+                "recipe `{path}`: unknown key `{place}`; the nearest known one is `{near}`",
                 path=path,
                 place=place,
-                reason=first["msg"],
                 near=near,
             )
         ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -35,6 +35,7 @@ __all__ = [
     "describe",
     "home_folder",
     "load",
+    "reason_of",
 ]
 
 
@@ -278,9 +279,34 @@ def _explain(error: ValidationError, where: str, *section: str) -> str:
     return _(
         "setting `{key}`: {reason} (in `{where}` or the environment)",
         key=".".join(location),
-        reason=first["msg"],
+        reason=reason_of(first),
         where=where,
     )
+
+
+def reason_of(fault: Mapping[str, Any]) -> str:
+    """Say in the reader's language what pydantic found; in its own words where that is rare."""
+    limits = fault.get("ctx", {})
+    reasons = {
+        "missing": _("it is missing"),
+        "too_short": _("it must not be empty"),
+        "literal_error": _("choose one of {choices}", choices=str(limits.get("expected", "")).replace(" or ", ", ")),
+        "greater_than": _("it must be above {limit}", limit=limits.get("gt")),
+        "greater_than_equal": _("it must be at least {limit}", limit=limits.get("ge")),
+        "less_than": _("it must be below {limit}", limit=limits.get("lt")),
+        "less_than_equal": _("it must be at most {limit}", limit=limits.get("le")),
+        "string_pattern_mismatch": _("it must match the pattern `{pattern}`", pattern=limits.get("pattern")),
+        "list": _('it must be a list, as in `["a.csv"]`'),
+        "string": _("it must be text, in quotes"),
+        "int": _("it must be a whole number"),
+        "float": _("it must be a number"),
+        "bool": _("it must be true or false"),
+        "path": _("it must be a file or folder, in quotes"),
+    }
+    kind = str(fault["type"])
+    for end in ("_type", "_parsing", "_from_float"):
+        kind = kind.removesuffix(end)
+    return reasons.get(kind) or str(fault["msg"])
 
 
 def _unknown(location: tuple[str, ...], where: str) -> str:

@@ -31,7 +31,7 @@ from appliance.schema import Artifact, Dataset, Event, Model, Record, Rejected, 
 from appliance.settings import Settings, home_folder, load
 from appliance.words import _
 
-__all__ = ["Draft", "Store", "content_id", "file_sha256"]
+__all__ = ["Draft", "Store", "check_name", "content_id", "file_sha256"]
 
 HEAD = "0001"  # the newest migration; a test holds it against the scripts
 RECORDS, REJECTED, MANIFEST, DATA_KEY = "records.parquet", "rejected.parquet", "manifest.json", "data_key"

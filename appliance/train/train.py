@@ -24,7 +24,7 @@ from appliance.files import file_sha256
 from appliance.jobs import progress
 from appliance.schema import Dataset, Model
 from appliance.settings import TrainSettings
-from appliance.store import Store
+from appliance.store import Store, check_name
 from appliance.train.card import write_card
 from appliance.train.classify import Lesson, read_lesson
 from appliance.train.loop import Examples, Tuned, fine_tune
@@ -57,9 +57,10 @@ class Trained:
 def train(store: Store, dataset: Dataset, settings: TrainSettings, name: str) -> Model:
     """Train a model called `name` on `dataset`. A run that was killed goes on, and ends with the same weights.
 
-    Raises `InputError` for rows that cannot be learned from, `MissingPartError` without the base model or torch, `IntegrityError` for a base
+    Raises `SettingsError` for a bad name, `InputError` for rows that cannot be learned from, `MissingPartError` without the base model or torch, `IntegrityError` for a base
     model that was changed, `HardwareError` for too little memory or room.
     """
+    check_name(name)
     started = time.monotonic()
     lesson = read_lesson(store.records(dataset), settings.seed)
     chosen, reason = _base_name(lesson, settings)

@@ -44,6 +44,12 @@ def test_sections_that_are_settings_override_them(tmp_path: Path) -> None:
         ("[data]\nfiles = ['a']\n[store]\nreserve_bytes = 1", "store"),
         ("[data]\nfiles = ['a']\n[release]\nto = 'moon'", r"release|to"),
         ("[data", "recipe"),
+        ("[data]\nfiles = 'a.csv'", "must be a list"),
+        ("[data]\nfiles = [3]", r"files\.0"),
+        ("data = 3", r"write `\[data\]`"),
+        ("[data]\nfiles = ['a']\ntext = 3", "`text`: it must be text, in quotes$"),
+        ("[data]\nfiles = ['a']\n[release]\nmin_score = 2", "it must be at most 1"),
+        ("[data]\nfiles = ['a']\n[train]\nname = 3", "model"),
     ],
 )
 def test_a_wrong_recipe_is_explained(tmp_path: Path, content: str, words: str) -> None:
@@ -61,5 +67,15 @@ def test_a_base_model_that_is_not_there_is_named_before_any_work(tmp_path: Path)
     recipe = read_recipe(write(tmp_path, "[data]\nfiles = ['a.csv']\n[train]\nbase = 'nowhere'")).arguments()
     store = Store.open(tmp_path / "home")
     with pytest.raises(MissingPartError, match="nowhere"):
+        pipeline.run(store, recipe)
+    assert store.artifacts() == []
+
+
+@pytest.mark.parametrize("lines", ["[release]\nname = 'a/b'", "[train]\nname = 'my model'"])
+def test_a_name_that_cannot_be_is_refused_before_any_work(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nhello,a\n")
+    recipe = read_recipe(write(tmp_path, f"[data]\nfiles = ['a.csv']\n{lines}")).arguments()
+    store = Store.open(tmp_path / "home")
+    with pytest.raises(SettingsError, match="cannot be a name"):
         pipeline.run(store, recipe)
     assert store.artifacts() == []

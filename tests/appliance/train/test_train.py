@@ -190,6 +190,8 @@ def test_what_cannot_be_trained_says_so(store: Store, tmp_path: Path, bases: Pat
         train(store, dataset(store, tiny_records(9, labels=("card",)), "one"), PROBE, "m")
     with pytest.raises(SettingsError, match="fp16 needs a GPU"):
         train(store, data, PROBE.model_copy(update={"precision": "fp16"}), "m")
+    with pytest.raises(SettingsError, match="cannot be a name"):
+        train(store, data, PROBE.model_copy(update={"base": "none"}), "my model")
 
 
 def test_a_base_model_that_was_changed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def advisories(wheels: Sequence[Wheel], earlier: Path | None = None, moment: int
     names = {normal(wheel.name): wheel for wheel in wheels if wheel.name != OURS}
     if earlier:
         report = _read(earlier)
+        age = age_days(report, time.time())
+        if age is not None and age > MAX_AGE_DAYS:
+            tell(_("`{path}` is {days} days old; leave `--advisories` out to ask anew", path=earlier, days=int(age)))
     else:
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
         answers = _ask(list(names.values()))
@@ -129,10 +133,7 @@ def _sorted(answers: Sequence[Json]) -> Json:
 
 def age_days(report: Json, now: float) -> float | None:
     """Return how many days ago the question was asked (`now` in seconds since 1970), or None when nobody was asked."""
-    match = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", str(report["asked"]))
-    if not match:
-        return None
-    import calendar
-
-    year, month, day, hour, minute, second = (int(one) for one in match.groups())
-    return (now - calendar.timegm((year, month, day, hour, minute, second))) / 86400
+    with suppress(ValueError):
+        asked = datetime.fromisoformat(str(report["asked"]).replace("Z", "+00:00"))
+        return (now - asked.timestamp()) / 86400
+    return None

@@ -86,7 +86,7 @@ def build(
         installers = wheelhouse(read_lock(chosen.lock_file(chosen.tools)), chosen, inside / WHEELS, store / "wheels")
         taken = wheelhouse(needed, chosen, inside / WHEELS, store / "wheels")
         taken = _with_ours(taken, chosen, add, inside / WHEELS, moment)
-        carried = models([*chosen.models, *chosen.nlp_models, *wanted.models], inside / MODELS, store / "models")
+        carried = models({*chosen.models, *chosen.nlp_models, *wanted.models}, inside / MODELS, store / "models")
         about = _about(chosen, serial, taken, installers, carried)
         _report(inside, about, taken, installers, carried, chosen, moment, advisories, allow_unknown_advisories)
         (inside / REQUIREMENTS).write_text(
@@ -222,10 +222,9 @@ def _report(
     _write_json(reports / "licences.json", as_json(stated))
     (reports / "LICENCES.HTM").write_text(licence_page(stated), "utf-8")
     _write_json(reports / "sbom.json", sbom(every, carried, stated, about, moment))
-    inputs = [profile.lock_file(profile.lock)] if profile.lock else []
-    statement = provenance(
-        manifest.files_below(inside), every, carried, [*inputs, profile.lock_file(profile.tools)], about, moment
-    )
+    locks = [profile.lock_file(name) for name in (profile.lock, profile.tools) if name]
+    inputs, files = [profile.file, *locks], manifest.files_below(inside)
+    statement = provenance(files, every, carried, inputs, about, moment)
     _write_json(reports / "provenance.json", statement)
 
 

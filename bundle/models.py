@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,14 @@ class Model:
     source: str
 
 
-def models(names: Sequence[str], target: Path, cache: Path) -> list[Model]:
+def models(names: Collection[str], target: Path, cache: Path) -> list[Model]:
     """Lay the named models into `target`, one folder each, and return them sorted by name.
 
     A name is one of `bundle/models.toml`, or `hub:owner/name@commit`. Raises `UsageError` for a name that is neither,
     `MissingPartError` for a model that cannot be had, `InputError` for one that is no encoder in safetensors.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    found = [_from_hub(name, cache) if name.startswith(HUB) else _pinned(name, cache) for name in names]
+    found = [_from_hub(name, cache) if name.startswith(HUB) else _pinned(name, cache) for name in sorted(names)]
     for one in found:
         shutil.copytree(one.folder, target / one.name, ignore=shutil.ignore_patterns(".*"))
     return sorted((_laid(one, target / one.name) for one in found), key=lambda one: one.name)

@@ -64,7 +64,7 @@ class Profile:
     """Packages (with `*`) whose pins in the lock do not hold: another build of the GPU libraries is resolved anew."""
     additions: tuple[Addition, ...] = ()
     allow_unknown_advisories: bool = False
-    folder: Path = PROFILES
+    file: Path = PROFILES / "-"
 
     @property
     def machine(self) -> str:
@@ -73,7 +73,7 @@ class Profile:
 
     def lock_file(self, name: str) -> Path:
         """Return the path of a lock. Raises `NotFoundError` if there is none."""
-        path = self.folder / name if name.endswith(".txt") else ROOT / "locks" / f"{name}.txt"
+        path = self.file.parent / name if name.endswith(".txt") else ROOT / "locks" / f"{name}.txt"
         if not path.is_file():
             raise NotFoundError(
                 _("profile `{profile}` names the lock `{path}`, which is not there", profile=self.name, path=path)
@@ -128,7 +128,7 @@ def load(name: str) -> Profile:
         content = tomllib.loads(path.read_text("utf-8"))
         additions = tuple(Addition(**one) for one in content.pop("additions", ()))
         fields: Json = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        fields = {"name": path.stem, **fields, "additions": additions, "folder": path.resolve().parent}
+        fields = {"name": path.stem, **fields, "additions": additions, "file": path.resolve()}
         profile = Profile(**fields)
     except (TypeError, ValueError) as error:
         raise UsageError(_("cannot read profile `{path}`: {reason}", path=path, reason=error)) from error

@@ -70,7 +70,7 @@ def _wheel(wheel: Wheel) -> Json:
 
 def _source() -> Json:
     commit = _git("rev-parse", "HEAD")
-    clean = commit and not _git("status", "--porcelain", "--untracked-files=no")
+    clean = commit and not _git("status", "--porcelain", "--", "appliance", "labeling", "bundle", "pyproject.toml")
     entry: Json = {"uri": "source:skerry", "name": "skerry", "annotations": {"clean": bool(clean)}}
     return {**entry, "digest": {"gitCommit": commit}} if commit else entry
 

@@ -39,6 +39,8 @@ EMPTY = frozenset({"microsoft-minilm-l12-h384-uncased", "biobert-pytorch", "blac
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)((?:\s*\\?\s*--hash=sha256:[0-9a-f]{64})*)\s*")
 _LONGEST_NAME = 100
+# What one call of pip brings is kept if the next one is cut short.
+_AT_ONCE = 16
 # PEP 427: name-version(-build)?-python-abi-platform.whl
 _FILE = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.+!]+)(?:-\d[^-]*)?-([\w.]+)-([\w.]+)-([\w.]+)\.whl")
 
@@ -273,14 +275,27 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
     cache = cache / f"{profile.platform}-glibc{profile.glibc}-python{profile.python}"
     cache.mkdir(parents=True, exist_ok=True)
     there = _cached(cache, profile)
-    if missing := [pin for pin in pins if not _fitting(pin, there)]:
-        tell(_("downloading {count} wheels", count=len(missing)))
-        if not _download(missing, profile, cache):
-            for pin in missing:
-                if len(missing) == 1 or not _download([pin], profile, cache):
-                    _build(pin, profile, cache)
+    missing = [pin for pin in pins if not _fitting(pin, there)]
+    for start in range(0, len(missing), _AT_ONCE):
+        tell(
+            _(
+                "downloading {first} to {last} of {count} wheels",
+                first=start + 1,
+                last=min(start + _AT_ONCE, len(missing)),
+                count=len(missing),
+            )
+        )
+        _bring(missing[start : start + _AT_ONCE], profile, cache)
+    if missing:
         there = _cached(cache, profile)
     return [_take(pin, there, profile, target) for pin in pins]
+
+
+def _bring(pins: Sequence[Pin], profile: Profile, cache: Path) -> None:
+    if not _download(pins, profile, cache):
+        for pin in pins:
+            if len(pins) == 1 or not _download([pin], profile, cache):
+                _build(pin, profile, cache)
 
 
 def _cached(cache: Path, profile: Profile) -> dict[tuple[str, str], list[Wheel]]:

@@ -33,7 +33,7 @@ def test_a_profile_is_read_from_a_path(tmp_path: Path) -> None:
     path = tmp_path / "ward7.toml"
     path.write_text(GOOD + '[[additions]]\nname = "x"\nsource = "y"\n')
     profile = load(str(path))
-    assert (profile.name, profile.machine, profile.folder) == ("ward7", "x86_64", tmp_path)
+    assert (profile.name, profile.machine, profile.file) == ("ward7", "x86_64", path)
     assert profile.additions[0].name == "x"
 
 

@@ -180,10 +180,12 @@ def test_without_pip_audit_everything_is_unknown(
     assert report["asked"] is None and len(report["unknown"]) == 3
 
 
-def test_an_earlier_report_is_taken_and_what_is_new_since_is_unknown(wheels: list[Wheel], tmp_path: Path) -> None:
+def test_an_earlier_report_is_taken_and_what_is_new_since_is_unknown(
+    wheels: list[Wheel], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     earlier = {
         "format": advisories.FORMAT,
-        "asked": "2026-01-01T00:00:00Z",
+        "asked": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "max_age_days": 30,
         "found": [],
         "clean": [{"name": "alpha", "version": "1.0"}, {"name": "beta", "version": "0.9"}],
@@ -193,6 +195,10 @@ def test_an_earlier_report_is_taken_and_what_is_new_since_is_unknown(wheels: lis
     path.write_text(json.dumps(earlier))
     report = advisories.advisories(wheels, path)
     assert [one["name"] for one in report["unknown"]] == ["beta", "gamma"]
+    assert "days old" not in capsys.readouterr().err
+    path.write_text(json.dumps({**earlier, "asked": "2024-01-01T00:00:00Z"}))
+    advisories.advisories(wheels, path)
+    assert "days old" in capsys.readouterr().err
     path.write_text("{}")
     with pytest.raises(InputError, match="no advisory report"):
         advisories.advisories(wheels, path)

@@ -224,7 +224,7 @@ def test_the_cpu_build_of_torch_takes_the_place_of_the_cuda_one(tmp_path: Path) 
     text = f"alpha==1.0 --hash=sha256:{'0' * 64}\ntorch==2.13.0 --hash=sha256:{'1' * 64}\n"
     lock(tmp_path, text)
     (tmp_path / "lock.constraints.txt").write_text("# why\ntorch==2.13.0+cpu\n")
-    profile = dataclasses.replace(PROFILE, lock="lock.txt", folder=tmp_path)
+    profile = dataclasses.replace(PROFILE, lock="lock.txt", file=tmp_path / "p.toml")
     assert [f"{pin.name}=={pin.version}" for pin in pins_of(profile)] == ["alpha==1.0", "torch==2.13.0+cpu"]
 
 
@@ -241,7 +241,7 @@ def test_another_variant_is_resolved_anew_and_the_rest_stays_as_locked(
     alpha = make_wheel(index, "alpha", metadata=("Requires-Dist: torch==2.13.0",))
     make_wheel(index, "alpha", "2.0")
     lock(tmp_path, pinned(alpha, torch, cuda13))
-    profile = dataclasses.replace(PROFILE, lock="lock.txt", folder=tmp_path, own=False)
+    profile = dataclasses.replace(PROFILE, lock="lock.txt", file=tmp_path / "p.toml", own=False)
     older = dataclasses.replace(profile, packages=("alpha", "torch==2.13.0+cu126"), repin=("torch", "nvidia-*"))
     names = [[f"{pin.name}=={pin.version}" for pin in pins_of(one)] for one in (profile, older)]
     assert names[0] == ["alpha==1.0", "nvidia-runtime-cu13==1.0", "torch==2.13.0"]

@@ -5,7 +5,8 @@ second vendor key `.SG2` (then both are demanded), and `.SM2` where a site asks 
 A change of keys: the new key's folder holds `next.pem` and `next.sig`, its public key signed by the old one; a stick
 carries them as `NEXT.PEM` and `NEXT.SIG`, and whoever trusts the old key may then trust the new one.
 
-Signing takes deterministic nonces (RFC 6979), so that the same inputs are the same bytes; checking is `openssl` alone.
+Signing takes deterministic nonces (RFC 6979), so that the same inputs are the same bytes. Checking is `openssl`, and on a
+machine without that program `bundle.p384`, which comes to the same verdict.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bundle import p384
 from bundle.errors import IntegrityError, MissingPartError, NotFoundError, PolicyError
 from bundle.manifest import SECOND_SIGNATURE, SIGNATURE, SM2_SIGNATURE
 from bundle.words import _
@@ -55,13 +57,7 @@ def keygen(folder: Path, signed_by: Path | None = None, sm2: bool = False) -> Js
 
 def fingerprint(public_key: Path) -> str:
     """Return the SHA-256 of the public key's DER, 64 hex digits. Raises `IntegrityError` unless the file is one PEM public key and nothing else."""
-    try:
-        body = _PEM.fullmatch(_read(public_key).decode("ascii"))
-    except UnicodeDecodeError:
-        body = None
-    if not body:
-        raise IntegrityError(_("`{path}` is not one public key in PEM and nothing else", path=public_key))
-    return hashlib.sha256(base64.b64decode(body[1])).hexdigest()
+    return hashlib.sha256(_der(public_key)).hexdigest()
 
 
 def on_paper(digest: str) -> str:
@@ -110,6 +106,8 @@ def is_signed(content: bytes, signature: bytes, public_key: Path, digest: str = 
     """Tell whether `signature` is one of `public_key` over `content`. Raises `NotFoundError` where the key's file is missing."""
     if not public_key.is_file():
         raise NotFoundError(_("no public key `{path}`", path=public_key))
+    if digest == "sha384" and not shutil.which("openssl"):
+        return p384.is_signed(content, signature, _der(public_key))
     with tempfile.NamedTemporaryFile() as held:
         held.write(signature)
         held.flush()
@@ -132,6 +130,16 @@ def _read(file: Path) -> bytes:
     if len(content) > _MOST_BYTES:
         raise IntegrityError(_("`{path}` is far too big for what it should be", path=file))
     return content
+
+
+def _der(public_key: Path) -> bytes:
+    try:
+        body = _PEM.fullmatch(_read(public_key).decode("ascii"))
+    except UnicodeDecodeError:
+        body = None
+    if not body:
+        raise IntegrityError(_("`{path}` is not one public key in PEM and nothing else", path=public_key))
+    return base64.b64decode(body[1])
 
 
 def _private(folder: Path) -> Path:

@@ -7,19 +7,19 @@ the site comes after that, in `bundle.turn`.
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from bundle import archive, tls, units
+from bundle import tls, units
 from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError
 from bundle.manifest import MANIFEST, MODELS, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
 from bundle.preflight import preflight
@@ -40,7 +40,6 @@ from bundle.verify import check_payload, read_parts, unpack
 from bundle.words import _
 
 Json = dict[str, Any]
-_UNPACKED_BYTES = 1 << 30
 
 # Every package with a compiled part is imported once: a wheel for another machine shows itself here and not at work.
 _IMPORTS = """
@@ -140,6 +139,8 @@ def install(
             carried = runtime or next(
                 (path for path in [place.staging / RUNTIME] if payload != source and path.is_file()), None
             )
+        if payload != source:  # the list of parts knows less than the payload
+            _require_machine(payload, place, home, port, bool(gpu), carried)
         site = _site(place, profile(payload), given, services)
         programs = Programs(Path(site["home"]), Path(site["keys"]) if site["keys"] else None, site["user"], lock)
         slot = _slot(place, payload)
@@ -262,7 +263,7 @@ def _fill(place: Prefix, slot: Path, payload: Path, runtime: Path | None, progra
         with steps("files", _("laid the payload's files into `{slot}`", slot=slot)):
             _copy_files(payload, slot, payload == place.staging.with_name("staging-payload"))
         with steps("python", _("made the environment")):
-            python = _python(slot, runtime, programs)
+            python = _python(slot, runtime, place.current(), programs)
             programs.run(
                 [python, "-I", "-m", "venv", "--without-pip", slot / "venv"],
                 _("cannot make the environment"),
@@ -297,11 +298,24 @@ def _copy_files(payload: Path, slot: Path, ours: bool) -> None:
         raise IntegrityError(_("`{path}` changed while it was copied", path=min(faults)))
 
 
-def _python(slot: Path, runtime: Path | None, programs: Programs) -> Path:
-    """Return the Python that the environment is made from: the carried one, else the host's of the wheels' version."""
+def _python(slot: Path, runtime: Path | None, before: Path | None, programs: Programs) -> Path:
+    """Return the Python that the environment is made from: the carried one, that of the release before, else the host's.
+
+    A delta leaves out a runtime that has not changed; its files are linked, since nobody writes to them.
+    """
     wanted = profile(slot)["python"]
     if runtime:
         return _unpack_runtime(runtime, slot / "runtime", programs)
+    kept = before / "runtime" if before else None
+    if (
+        before
+        and kept
+        and kept.is_dir()
+        and not (kept / "bin" / "conda-unpack").exists()
+        and profile(before)["python"] == wanted
+    ):
+        shutil.copytree(kept, slot / "runtime", symlinks=True, copy_function=os.link)
+        return slot / "runtime" / "bin" / "python3"
     found = host_python(wanted)
     if not found:
         raise MissingPartError(
@@ -311,24 +325,49 @@ def _python(slot: Path, runtime: Path | None, programs: Programs) -> Path:
 
 
 def _unpack_runtime(packed: Path, folder: Path, programs: Programs) -> Path:
-    with gzip.open(packed) as stream:
-        archive.extract(cast(BinaryIO, stream), folder, _UNPACKED_BYTES)
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    """Unpack RUNTIME.TGZ and return its Python. A site's own conda environment has links, and is told once where it lies.
+
+    Only headers and bytes come from `tarfile`; regular files and links to within are made here, all else is refused.
+    """
+    folder.mkdir(mode=0o755)
+    with tarfile.open(packed, "r|gz") as stream:
+        for member in stream:
+            target = folder / member.name
+            content = stream.extractfile(member) if member.isreg() else None
+            if not _leads_inside(folder, folder, member.name) or not (content or member.issym()):
+                raise IntegrityError(_("`{name}` in `{path}` is no plain file", name=member.name, path=packed))
+            make_folder(target.parent, 0o755)
+            if content:
+                with target.open("xb") as file:
+                    shutil.copyfileobj(content, file)
+                target.chmod(0o755 if member.mode & 0o100 else 0o644)
+            elif _leads_inside(folder, target.parent, member.linkname):
+                target.symlink_to(member.linkname)
+            else:
+                raise IntegrityError(_("`{name}` in `{path}` leads outside", name=member.name, path=packed))
     python, moved = folder / "bin" / "python3", folder / "bin" / "conda-unpack"
-    if moved.is_file():  # a site's own conda environment is told once where it lies now
+    if moved.is_file():
         programs.run([python, moved], _("cannot unpack `{path}`", path=packed), as_user=False)
     return python
 
 
+def _leads_inside(top: Path, start: Path, name: str) -> bool:
+    """Tell whether `name`, read from `start`, stays below `top`: relative, going up at its beginning only, and not too far."""
+    steps = name.split("/")
+    up = next((number for number, step in enumerate(steps) if step != ".."), len(steps))
+    depth = len(start.resolve().relative_to(top.resolve()).parts)
+    return up <= depth and not name.startswith("/") and ".." not in steps[up:] and "\0" not in name
+
+
 def host_python(version: str) -> Path | None:
     """Return the host's Python of that version (`3.11`), or None."""
-    names = [sys.executable, f"python{version}", f"/usr/bin/python{version}", "python3"]
-    ask = "import sys; print('%d.%d' % sys.version_info[:2]); import venv"
+    names = [f"/usr/bin/python{version}", f"python{version}", "python3", sys.executable]
+    ask = "import sys, venv; print(*sys.version_info[:2], sep='.'); print(sys.executable)"
     for name in filter(None, map(shutil.which, names)):
         done = subprocess.run([name, "-I", "-c", ask], capture_output=True, text=True, check=False)
-        if done.returncode == 0 and done.stdout.strip() == version:
-            return Path(name)
+        found, _newline, program = done.stdout.strip().partition("\n")
+        if done.returncode == 0 and found == version:
+            return Path(program)
     return None
 
 
@@ -404,9 +443,21 @@ def _pip(slot: Path) -> list[str | Path]:
 def _compile(slot: Path, programs: Programs) -> None:
     # Nobody may write into the slot later on, so what is not compiled now is compiled at every start. A package may
     # carry files for another Python: those fail here and are not used.
-    program = "import compileall, re, sys; compileall.compile_dir(sys.argv[1], rx=re.compile('/tests/'), quiet=2, workers=int(sys.argv[2]))"
+    program = (
+        "import compileall, re, sys\n"
+        "for folder in sys.argv[2:]:\n"
+        "    compileall.compile_dir(folder, rx=re.compile('/tests?/'), quiet=2, workers=int(sys.argv[1]))"
+    )
     workers = 0 if os.access("/dev/shm", os.W_OK) else 1  # noqa: S108 - several talk there; 0 is one a core
-    command = [slot / "venv" / "bin" / "python", "-I", "-c", program, slot / "venv" / "lib", workers]
+    command = [
+        slot / "venv" / "bin" / "python",
+        "-I",
+        "-c",
+        program,
+        workers,
+        slot / "venv" / "lib",
+        slot / "runtime" / "lib",
+    ]
     programs.run(command, _("cannot compile"), as_user=False)
 
 

@@ -228,7 +228,7 @@ def _variant(variants: Mapping[str, Any], driver: str, capability: str) -> tuple
 
 
 def _room(wanted: Wanted) -> Iterator[Json]:
-    installed = int(wanted.about.get("installed_bytes", 0)) or 5 * int(wanted.about.get("payload-bytes", 0))
+    installed = int(wanted.about.get("installed_bytes", 0)) or 3 * int(wanted.about.get("payload-bytes", 0))
     if installed:
         free = shutil.disk_usage(_there(wanted.prefix)).free
         need = int(installed * _ROOM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from bundle import sign
+from bundle.delta import delta
+from bundle.media import put_on_stick
 from bundle.slots import Prefix
 from tests.bundle.small import Machine, key_folder, make_payload
 
@@ -410,3 +415,105 @@ def test_an_orphan_of_a_killed_installer_keeps_the_lock(tmp_path: Path, payloads
         orphan.wait()
     with place.locked():
         pass
+
+
+# -- from a stick ------------------------------------------------------------------------------------------------------
+
+
+def stick(payload: Path, out: Path) -> Path:
+    """Put a payload on a stick, as the connected side does."""
+    about = json.loads((payload / "profile.json").read_text())
+    tools = out.parent / f"{out.name}-tools"
+    tools.mkdir()
+    for name in ("VERIFY.SH", "bundle.pyz", "MANIFEST.HTM"):
+        (tools / name).write_text(name)
+    header = {name: str(about[name]) for name in ("product", "version", "serial", "platform", "profile")}
+    put_on_stick(payload, tools, out, key_folder(), header, "usb", 2)
+    return out
+
+
+def test_a_stick_is_received_verified_and_installed(tmp_path: Path, payloads: dict[str, Path]) -> None:
+    machine, carried = Machine(tmp_path), stick(payloads["1"], tmp_path / "stick")
+    (carried / "PART001.BIN").unlink()  # parity has it
+    done = machine.install(carried)
+    assert done.returncode == 0, done.stderr
+    assert machine.version() == "1.0"
+    assert {path.name for path in machine.prefix.iterdir()} == {
+        ".lock",
+        "bin",
+        "current",
+        "releases",
+        "state.json",
+        "vendor.pem",
+    }
+
+
+def test_a_stick_of_another_vendor_is_refused(tmp_path: Path, payloads: dict[str, Path]) -> None:
+    machine, carried = Machine(tmp_path), stick(payloads["1"], tmp_path / "stick")
+    sign.keygen(tmp_path / "other")
+    done = machine.install(carried, "--vendor-key", tmp_path / "other" / "vendor.pem")
+    assert done.returncode == 6, done.stderr
+    assert machine.version() == ""
+
+
+def test_a_delta_is_completed_from_the_release_in_use(
+    machine: Machine, payloads: dict[str, Path], tmp_path: Path
+) -> None:
+    old, new = stick(payloads["1"], tmp_path / "old"), stick(payloads["2"], tmp_path / "new")
+    delta(old, new, tmp_path / "delta", key_folder())
+    done = machine.install(tmp_path / "delta")
+    assert done.returncode == 0, done.stderr
+    assert machine.version() == "2.0"
+    assert machine.install(tmp_path / "delta").returncode == 0
+
+
+# -- a carried Python --------------------------------------------------------------------------------------------------
+
+
+def packed(path: Path, *members: tuple[str, str, bytes]) -> Path:
+    """Write an archive of (name, link target or empty, content)."""
+    with tarfile.open(path, "w:gz") as out:
+        for name, link, content in members:
+            member = tarfile.TarInfo(name)
+            member.mode, member.size = 0o755, len(content)
+            member.type, member.linkname = (tarfile.SYMTYPE, link) if link else (tarfile.REGTYPE, "")
+            out.addfile(member, io.BytesIO(content))
+    return path
+
+
+def a_python() -> bytes:
+    """A small program that is the Python of the tests."""
+    return f'#!/bin/sh\nexec {getattr(sys, "_base_executable", sys.executable)} "$@"\n'.encode()
+
+
+def test_a_carried_python_is_unpacked_and_used(tmp_path: Path, payloads: dict[str, Path]) -> None:
+    machine = Machine(tmp_path)
+    runtime = packed(tmp_path / "RUNTIME.TGZ", ("bin/python3.11", "", a_python()), ("bin/python3", "python3.11", b""))
+    done = machine.install(payloads["1"], "--runtime", runtime)
+    assert done.returncode == 0, done.stderr
+    assert (machine.prefix / "current" / "runtime" / "bin" / "python3").is_file()
+    assert machine.install(payloads["2"]).returncode == 0, "a bundle that leaves the runtime out takes the one before"
+    assert (machine.prefix / "current" / "runtime" / "bin" / "python3").is_file()
+    assert machine.version() == "2.0"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../outside", "", b"x")],
+        [("/outside", "", b"x")],
+        [("bin/../../outside", "", b"x")],
+        [("link", "../outside", b"")],
+        [("link", "/outside", b"")],
+        [("here", ".", b""), ("there", "here/bin/../../outside", b""), ("there", "", b"x")],
+        [("up", "bin", b""), ("bin/file", "", b"x"), ("up/file", "", b"x")],
+    ],
+)
+def test_a_carried_python_writes_nowhere_else(
+    tmp_path: Path, payloads: dict[str, Path], members: list[tuple[str, str, bytes]]
+) -> None:
+    machine = Machine(tmp_path)
+    done = machine.install(payloads["1"], "--runtime", packed(tmp_path / "RUNTIME.TGZ", *members))
+    assert done.returncode in (6, 8), done.stderr
+    assert not list(tmp_path.rglob("outside"))
+    assert machine.version() == ""

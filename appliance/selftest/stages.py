@@ -52,7 +52,7 @@ def install_check(store: Store) -> dict[str, Any]:
     """What the machine needs is there, every file of Skerry is the one that was installed, every base model is whole."""
     for check in checks():
         if check["needed"] and not check["ok"]:
-            raise IntegrityError(f"{check['name']}: {check['next']}")
+            raise IntegrityError(_("check `{name}`: {next}", name=check["name"], next=check["next"]))
     whole = [verify(folder)["name"] for folder in _bases()]
     return {"files": _installed_files(), "bases": whole, "events": store.audit()["events"]}
 

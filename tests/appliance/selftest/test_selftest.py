@@ -126,6 +126,22 @@ def test_without_strace_it_says_so_and_is_not_ok(tmp_path: Path, monkeypatch: py
         require_ok(result)
 
 
+def test_without_a_namespace_nothing_is_planted_and_it_is_not_ok(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A planted attempt would really leave there."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "strace").symlink_to(shutil.which("strace") or "")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    store = Store.open()
+    left = store.scratch("selftest", "left")  # by one that was killed
+    result = selftest(store, True, tmp_path / "out", ())
+    assert (result["ok"], result["control"]) == (False, None)
+    with pytest.raises(MissingPartError, match="no network namespace"):
+        require_ok(result)
+    assert not left.exists()
+
+
 def test_a_stage_that_is_not_there_is_absent_and_never_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(module.absent.__globals__["EXTRAS"], "train", "no_such_module")
     lacking = [stage for stage in STAGES if stage.name == "train"]

@@ -376,7 +376,11 @@ def _build(pin: Pin, profile: Profile, cache: Path) -> None:
             )
         tell(_("building `{name}` from its source", name=sources[0].name))
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(sources[0])]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        # A fixed time for every file, the first that a ZIP archive knows, so that all builders make the same bytes.
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "315532800"}
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
         built = sorted(Path(folder).glob("*.whl"))
         if done.returncode or not built:
             raise MissingPartError(

@@ -28,9 +28,11 @@ _OCTAL = re.compile(rb"[0-7]+\0")
 def write(folder: Path, out: BinaryIO, moment: int) -> None:
     """Write every regular file below `folder`; `moment` is the one time of all, in seconds since 1970.
 
-    Raises `InputError` for a name that is too long or not plain, a file of 8 GiB or more, a file that changed meanwhile.
+    Raises `InputError` for a name that is too long or not plain, a link, a file of 8 GiB or more, one that changed meanwhile.
     """
     for name, path in _members(folder):
+        if path.is_symlink() or not path.is_file():
+            raise InputError(_("`{path}` is a link or a special file; an archive holds regular files only", path=path))
         size = path.stat().st_size
         out.write(_header(name, size, os.access(path, os.X_OK) and bool(path.stat().st_mode & 0o100), moment))
         with path.open("rb") as file:

@@ -50,7 +50,7 @@ def verify(
     listing, key = read_parts(folders[0], vendor_key, second, sm2)
     faults = list(differences(_wanted(folders[0], listing), found))
     if faults:
-        raise IntegrityError(_("`{stick}` is not what was signed:\n{faults}", stick=stick, faults="\n".join(faults)))
+        raise IntegrityError(_("`{stick}` is not what was signed:\n{faults}", stick=stick, faults=_shown(faults)))
     serial = int(listing.header["serial"])
     if serial < least_serial:
         raise PolicyError(
@@ -154,7 +154,7 @@ def check_payload(
     own = {name: found[name] for name in (MANIFEST, *(MANIFEST + suffix for suffix in SIGNATURES)) if name in found}
     faults = list(differences({**manifest.files, **own}, found))
     if faults:
-        raise IntegrityError(_("the payload is not what was signed:\n{faults}", faults="\n".join(faults)))
+        raise IntegrityError(_("the payload is not what was signed:\n{faults}", faults=_shown(faults)))
     return manifest
 
 
@@ -191,6 +191,11 @@ def _wanted(folder: Path, listing: Listing) -> dict[str, str]:
         digest = hashlib.sha256(first.read_bytes()).hexdigest() if first.is_file() else ""
         wanted[name] = wanted[f"{SECOND_COPY}/{name}"] = digest
     return wanted
+
+
+def _shown(faults: list[str]) -> str:
+    # A file's name may hold what a terminal obeys.
+    return "\n".join("".join(one if one.isprintable() else "?" for one in fault) for fault in faults)
 
 
 def _found(folders: list[Path]) -> dict[str, str]:

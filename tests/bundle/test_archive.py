@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_a_name_that_cannot_stand_in_it_stops_the_build(tmp_path: Path, name: st
     (tmp_path / "payload").mkdir()
     (tmp_path / "payload" / name).write_bytes(b"")
     with pytest.raises(InputError, match="archive"):
+        packed(tmp_path / "payload")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/etc"), lambda path: path.symlink_to("gone")]
+)
+def test_a_link_or_a_pipe_stops_the_build(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "payload").mkdir()
+    make(tmp_path / "payload" / "file")
+    with pytest.raises(InputError, match="regular files only"):
         packed(tmp_path / "payload")
 
 

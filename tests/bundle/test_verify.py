@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from bundle.media import put_on_stick
 from bundle.sign import fingerprint, keygen, on_paper
 from bundle.verify import unpack, verify
 from tests.sticks import HEADER, make_key, make_payload, make_stick, make_tools
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -64,6 +69,22 @@ def test_a_pipe_or_a_link_is_refused_at_once(stick: Path, key: Path, name: str, 
     kind(stick / name)
     with pytest.raises(IntegrityError, match="link or a special file"):
         verify(stick, key / "vendor.pem")
+
+
+def test_a_name_cannot_play_tricks_on_the_terminal(stick: Path, key: Path) -> None:
+    (stick / "\x1b[2J\udcff").write_bytes(b"")
+    with pytest.raises(IntegrityError, match=r"`\?\[2J\?` is on no list"):
+        verify(stick, key / "vendor.pem")
+
+
+def test_the_command_says_it_by_its_exit_code(stick: Path, key: Path) -> None:
+    command = [sys.executable, "-m", "bundle.cli", "verify", str(stick), "--vendor-key", str(key / "vendor.pem")]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert json.loads(done.stdout)["serial"] == 7
+    assert subprocess.run([*command, "--least-serial", "8"], capture_output=True, cwd=ROOT).returncode == 5
+    (stick / "PART001.BIN").unlink()
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert refused.returncode == 6 and "`PART001.BIN` is missing" in refused.stderr
 
 
 def test_an_older_serial_is_refused(stick: Path, key: Path) -> None:

@@ -104,6 +104,19 @@ def test_two_builds_at_two_places_are_the_same_bytes_and_a_later_one_is_not(
     assert found[0]["PARTS"] != found[2]["PARTS"]
 
 
+def test_the_builders_own_wheel_takes_the_place_of_the_pinned_one(profile: Path, key: Path, tmp_path: Path) -> None:
+    addition = (
+        '[[additions]]\nname = "beta"\nsource = "its vendor"\n\n[[additions]]\nname = "gamma"\nsource = "another"\n'
+    )
+    profile.write_text(PROFILE + addition)
+    theirs = make_wheel(tmp_path / "more", "beta", "1.0+vendor")
+    built(profile, key, tmp_path / "stick", add=tmp_path / "more")
+    wanted = (tmp_path / "payload" / "requirements.txt").read_text()
+    assert f"beta==1.0+vendor \\\n    --hash=sha256:{digest(theirs)}" in wanted and "beta==1.0 " not in wanted
+    about = json.loads((tmp_path / "payload" / "profile.json").read_text())
+    assert {one["name"]: one["carried"] for one in about["additions"]} == {"beta": True, "gamma": False}
+
+
 def test_unknown_advisories_stop_the_build_before_anything_is_written(profile: Path, key: Path, tmp_path: Path) -> None:
     profile.write_text(PROFILE.replace("allow_unknown_advisories = true", ""))
     with pytest.raises(PolicyError, match="no advisory service answered"):

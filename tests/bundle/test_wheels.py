@@ -72,6 +72,19 @@ def test_a_wheel_that_asks_for_a_newer_c_library_is_not_brought(index: Path, tmp
     assert house(tmp_path, pinned(new), newer) == [new.name]
 
 
+def test_what_was_brought_before_it_failed_is_kept(index: Path, tmp_path: Path) -> None:
+    """One wheel is missing: the other is not asked for again once the missing one is there."""
+    alpha, beta = make_wheel(index, "alpha"), make_wheel(index, "beta")
+    text = pinned(alpha, beta)
+    kept = beta.read_bytes()
+    beta.unlink()
+    with pytest.raises(MissingPartError, match=r"beta==1\.0"):
+        house(tmp_path, text)
+    alpha.unlink()
+    beta.write_bytes(kept)
+    assert house(tmp_path, text) == ["alpha-1.0-py3-none-any.whl", "beta-1.0-py3-none-any.whl"]
+
+
 def test_a_name_too_long_for_an_archive_keeps_one_of_its_tags(index: Path, tmp_path: Path) -> None:
     tag = "cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64"
     path = make_wheel(index, "a_name_of_some_length_for_the_test", tag=tag)

@@ -28,6 +28,7 @@ Json = dict[str, Any]
 UNFINISHED = "COPYING.TMP"
 _CHUNK = 1 << 20
 _MOST_FILE_BYTES = 2**32  # a FAT32 stick, and so a bundle, has no bigger file
+_MOST_LIST_BYTES = 2**24
 _SIGNED = (
     PARTS,
     *(PARTS + suffix for suffix in SIGNATURES),
@@ -78,7 +79,7 @@ def _take_list(sources: list[Path], staging: Path, vendor_key: Path, second: Pat
         with tempfile.TemporaryDirectory() as held:
             copy = Path(held)
             for name in _SIGNED:
-                _copy(source / (list_at if name == PARTS else signatures_at) / name, copy / name)
+                _copy(source / (list_at if name == PARTS else signatures_at) / name, copy / name, _MOST_LIST_BYTES)
             with suppress(IntegrityError, NotFoundError):
                 listing, _key = read_parts(copy, vendor_key, second, sm2)
                 _place_list(copy, staging, listing)
@@ -162,7 +163,7 @@ def _left_behind(sources: list[Path], listing: Listing) -> list[str]:
     return sorted(ascii(name)[1:-1] for name in names - known)
 
 
-def _copy(source: Path, target: Path) -> bool:
+def _copy(source: Path, target: Path, most_bytes: int = _MOST_FILE_BYTES) -> bool:
     """Copy a regular file so that the next reading of `target` comes from the medium; tell whether the whole source could be read."""
     try:
         # A pipe would wait for ever, and a link may lead anywhere.
@@ -171,7 +172,7 @@ def _copy(source: Path, target: Path) -> bool:
         return False
     with os.fdopen(handle, "rb") as reader:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_FILE_BYTES:
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             return False
         with target.open("wb") as writer:
             while block := _read(reader):

@@ -128,6 +128,14 @@ def test_the_list_of_one_copy_goes_with_the_signature_of_the_other(stick: Path, 
 
 
 @pytest.mark.usefixtures("_no_waiting")
+def test_a_list_without_end_does_not_fill_the_disk(stick: Path, key: Path, tmp_path: Path) -> None:
+    whole = files_below(stick)
+    os.truncate(stick / "PARTS", 2**40)
+    receive(stick, tmp_path / "staging", key / "vendor.pem")
+    assert files_below(tmp_path / "staging") == whole
+
+
+@pytest.mark.usefixtures("_no_waiting")
 def test_what_is_on_no_list_is_left_behind_and_named(stick: Path, key: Path, tmp_path: Path) -> None:
     whole = files_below(stick)
     (stick / "autorun.inf").write_bytes(b"")
@@ -148,8 +156,8 @@ def test_a_device_that_reads_back_other_bytes_is_found_out(
     """The planted device spoils every write of a part's size; a copy without read-back would pass."""
     honest = module._copy
 
-    def spoil(source: Path, target: Path) -> bool:
-        done = honest(source, target)
+    def spoil(source: Path, target: Path, *most_bytes: int) -> bool:
+        done = honest(source, target, *most_bytes)
         if target.name == module.UNFINISHED and target.stat().st_size == 2400:
             target.write_bytes(bytes(2400))
         return done

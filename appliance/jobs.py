@@ -139,7 +139,10 @@ def work(store: Store, once: bool = False, report: Reporter | None = None) -> di
 
 def error_of(store: Store, row: dict[str, Any]) -> str | None:
     """Return what a failed job said, in the clear."""
-    return store.keys.open(_PURPOSE, row["error"]).decode() if row["error"] else None
+    try:
+        return store.keys.open(_PURPOSE, row["error"]).decode() if row["error"] else None
+    except ApplianceError as error:  # a list of jobs is not lost with the key file
+        return str(error)
 
 
 def log_path(store: Store, identity: str) -> Path:

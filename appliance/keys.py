@@ -41,8 +41,9 @@ def key_folder(home: Path, configured: Path | None) -> Path:
 class Keys:
     """The keys of one home: derive by purpose, seal and open small secrets, wrap data keys."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, check: str | None = None) -> None:
+        """Take the key file at `path`; `check` is what its `check()` must give, None where nobody has written it down."""
+        self.path, self._check = path, check
         self._derived: dict[str, bytes] = {}  # one derivation a purpose: a million rows ask for the same three
 
     @classmethod
@@ -78,17 +79,23 @@ class Keys:
             raise IntegrityError(
                 _("`{path}` is no key file (64 hex digits); put back the one that belongs to this home", path=self.path)
             )
+        if self._check is not None and not hmac.compare_digest(_check(key), self._check):
+            raise IntegrityError(
+                _(
+                    "`{path}` is the key file of another home; put back the one that belongs to this home",
+                    path=self.path,
+                )
+            )
         return key
+
+    def check(self) -> str:
+        """Return what tells this key from others and gives nothing of it away."""
+        return _check(self._master)
 
     def derive(self, purpose: str) -> bytes:
         """Return the 32-byte key of one purpose (HKDF-SHA-256, RFC 5869, purpose as `info`)."""
-        from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
         if purpose not in self._derived:
-            self._derived[purpose] = HKDF(SHA256(), 32, salt=None, info=f"skerry {purpose}".encode()).derive(
-                self._master
-            )
+            self._derived[purpose] = _derive(self._master, purpose)
         return self._derived[purpose]
 
     def hmac(self, purpose: str, value: str) -> str:
@@ -102,6 +109,17 @@ class Keys:
     def open(self, purpose: str, sealed: str) -> bytes:
         """Undo `seal`. Raises `IntegrityError` when the key is not the one that sealed it or a byte changed."""
         return unseal(self.derive(purpose), sealed, purpose)
+
+
+def _derive(master: bytes, purpose: str) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return HKDF(SHA256(), 32, salt=None, info=f"skerry {purpose}".encode()).derive(master)
+
+
+def _check(master: bytes) -> str:
+    return _derive(master, "key check").hex()
 
 
 def seal(key: bytes, secret: bytes, purpose: str) -> str:

@@ -145,10 +145,12 @@ class Store:
                 identity = home / "home.json"
                 if not identity.exists():
                     write_durably(identity, canonical({"id": uuid.uuid4().hex}))
-                home_id = json.loads(identity.read_text())["id"]
-                keys = Keys(key_folder(home, settings.store.key_folder) / f"{home_id}.key")
+                about = json.loads(identity.read_text())
+                folder = key_folder(home, settings.store.key_folder)
+                keys = Keys(folder / f"{about['id']}.key", about.get("key_check"))
                 if not (home / "skerry.db").exists():  # a home that has tables must never get a new key
                     Keys.create(keys.path)
+                    write_durably(identity, canonical(about | {"key_check": keys.check()}))
                 store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
                 store._migrate()
         except (OSError, OperationalError) as error:
@@ -457,14 +459,7 @@ class Store:
 
     def events(self, name: str | None = None) -> list[Event]:
         """List this project's events, oldest first; only those about the artifacts called `name` when given."""
-        with self._reading() as connection:
-            rows = (
-                connection.execute(
-                    sa.select(_events).where(_events.c.project == self.project).order_by(_events.c.sequence)
-                )
-                .mappings()
-                .all()
-            )
+        rows = self._event_rows(sa.select(_events).where(_events.c.project == self.project))
         ids = {item.id for item in self.artifacts(erased=True) if item.name == name}
         chosen = [
             row for row in rows if name is None or ids & set(row["artifacts"]) or row["details"].get("release") == name
@@ -473,8 +468,7 @@ class Store:
 
     def audit(self) -> dict[str, Any]:
         """Walk the whole chain (all projects). Raises `IntegrityError` naming the first event that was changed, removed or inserted."""
-        with self._reading() as connection:
-            rows = connection.execute(sa.select(_events).order_by(_events.c.sequence)).mappings().all()
+        rows = self._event_rows(sa.select(_events))
         previous = ""
         for number, row in enumerate(rows, start=1):
             body = {key: value for key, value in row.items() if key != "hash"}
@@ -485,6 +479,15 @@ class Store:
                 )
             previous = row["hash"]
         return {"ok": True, "events": len(rows), "head": previous}
+
+    def _event_rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        with self._reading() as connection:
+            try:
+                return [dict(row) for row in connection.execute(query.order_by(_events.c.sequence)).mappings()]
+            except ValueError as error:  # a column that is JSON no more
+                raise IntegrityError(
+                    _("an event cannot be read: the chain was changed; compare it with a backup")
+                ) from error
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 

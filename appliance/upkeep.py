@@ -41,7 +41,11 @@ def fsck(store: Store, verify_data: bool = False) -> dict[str, Any]:
             if "erased" in artifact.meta
             else _artifact_faults(store, artifact, verify_data)
         )
-    events = store.audit()["events"]
+    events = 0
+    try:
+        events = store.audit()["events"]
+    except IntegrityError as error:
+        faults.append(str(error))
     if faults:
         raise IntegrityError(_("{count} faults: {faults}", count=len(faults), faults="; ".join(faults)))
     return {"ok": True, "artifacts": len(artifacts), "events": events, "strays": len(list(_strays(store)))}

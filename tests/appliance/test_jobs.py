@@ -91,6 +91,15 @@ def test_a_bug_is_recorded_by_its_class_only(tmp_path: Path) -> None:
     assert jobs.error_of(store, store.jobs()[0]) == "TypeError"
 
 
+def test_jobs_are_listed_without_the_key_file(tmp_path: Path) -> None:
+    store = Store.open()
+    with pytest.raises(InputError):
+        start(store, tmp_path / "m", fail_at=0)
+    store.keys.path.unlink()
+    locked = Store.open()
+    assert "no key file" in str(jobs.error_of(locked, locked.jobs()[0]))
+
+
 def test_another_stamp_is_another_job(tmp_path: Path) -> None:
     """A changed input file must not be answered from an earlier, unfinished job."""
     store, arguments = Store.open(), {"marks": str(tmp_path / "m"), "fail_at": 1}

@@ -142,6 +142,21 @@ def test_a_wrong_key_file_is_a_clear_error() -> None:
         next(Store.open().records(dataset))
 
 
+def test_the_key_file_of_another_home_writes_nothing() -> None:
+    """Sets of two keys in one home, and subjects with two hashes, could not be told apart later."""
+    store = Store.open()
+    store.keys.path.write_text("11" * 32)
+    other = Store.open()
+    with (
+        pytest.raises(IntegrityError, match="another home"),
+        other.draft("dataset", "d", meta={"stage": "raw"}) as draft,
+    ):
+        other.write_records(draft, [Record("1", "text")])
+    with pytest.raises(IntegrityError, match="another home"):
+        other.hmac("subject", "p1")
+    assert other.artifacts() == []
+
+
 def test_a_lost_key_file_is_not_made_again() -> None:
     Store.open().keys.path.unlink()
     with pytest.raises(NotFoundError, match="no key file"):
@@ -206,6 +221,16 @@ def test_a_changed_event_breaks_the_chain() -> None:
         connection.exec_driver_sql("UPDATE events SET details = '{\"count\": 99}' WHERE sequence = 3")
     with pytest.raises(IntegrityError, match="event 3"):
         store.audit()
+
+
+def test_an_event_that_is_no_json_is_a_broken_chain() -> None:
+    store = Store.open()
+    store.event("first")
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE events SET details = '{'"))
+    for read in (store.audit, store.events):
+        with pytest.raises(IntegrityError, match="backup"):
+            read()
 
 
 def test_a_removed_event_breaks_the_chain() -> None:

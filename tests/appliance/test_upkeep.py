@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.release.registry import promote
@@ -68,6 +69,16 @@ def test_each_fault_is_found_and_named(fault: str) -> None:
         manifest["files"][-1]["sha256"] = "0" * 64
         (raw.folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(IntegrityError, match=raw.id[:12]):
+        fsck(store)
+
+
+def test_a_broken_chain_hides_no_other_fault() -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    (raw.folder / "records.parquet").unlink()
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE events SET verb = 'x'"))
+    with pytest.raises(IntegrityError, match=rf"(?s)2 faults.*{raw.id[:12]}.*event 1"):
         fsck(store)
 
 

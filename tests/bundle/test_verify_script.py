@@ -173,6 +173,29 @@ def test_without_openssl_the_list_is_compared_with_paper(stick: Path, key: Path,
     assert run(stick, "--parts-sha256", "0" * 64, PATH=str(programs)).returncode == 6
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_the_tools_come_from_whichever_copy_is_right(stick: Path, key: Path, shell: list[str]) -> None:
+    """A damaged stick on a machine without Python: the carried one is taken from here, and repairs the rest."""
+    whole = files_below(stick)
+    for name in ("PART001.BIN", "bundle.pyz", "COPY2/VERIFY.SH", "PARTS"):
+        (stick / name).write_bytes(b"scratched" if name != "COPY2/VERIFY.SH" else b"")
+    (stick / "autorun.inf").write_bytes(b"left behind")
+    assert run(stick, *by_key(stick, key), shell=shell).returncode == 6
+    done = run(stick, "--tools", *by_key(stick, key), shell=shell)
+    assert done.returncode == 0, done.stderr
+    copy = Path(done.stdout.rstrip("\n"))
+    assert files_below(copy) == {name: digest for name, digest in whole.items() if not name.endswith(".BIN")}
+
+
+def test_tools_of_which_both_copies_are_spoilt_are_refused(stick: Path, key: Path, tmp_path: Path) -> None:
+    (stick / "bundle.pyz").write_bytes(b"evil")
+    (stick / "COPY2" / "bundle.pyz").write_bytes(b"evil")
+    done = run(stick, "--tools", *by_key(stick, key))
+    assert done.returncode == 6 and named(done.stderr) == {"bundle.pyz", "COPY2/bundle.pyz"}
+    thief = make_stick(tmp_path / "thief", make_key(tmp_path / "thief-key"))
+    assert run(thief, "--tools", *by_key(thief, key)).returncode == 6
+
+
 def test_it_speaks_chinese(stick: Path, key: Path) -> None:
     (stick / "PART001.BIN").unlink()
     assert "缺少 `PART001.BIN`" in run(stick, *by_key(stick, key), SKERRY_LANG="zh").stderr

@@ -146,13 +146,17 @@ def _write_weights(source: Path, target: Path) -> None:
         raise ValueError("no table of tensors by name")
     named = {_plain_name(str(name)): value for name, value in loaded.items()}
     kept = {
-        name: value.detach().to(torch.float32).clone().contiguous()
+        name: value
         for name, value in named.items()
         if name.startswith(("embeddings.", "encoder.")) and not name.endswith("position_ids")
     }
     if not kept:
         raise ValueError("no weights of a BERT encoder")
-    save_file(kept, target, metadata={"format": "pt"})
+    # a tensor may be one number spread over terabytes; two bytes a number is the least that a half-precision file holds
+    if sum(value.numel() for value in kept.values()) > source.stat().st_size // 2:
+        raise ValueError("the tensors are larger than their file")
+    plain = {name: value.detach().to(torch.float32).clone().contiguous() for name, value in kept.items()}
+    save_file(plain, target, metadata={"format": "pt"})
 
 
 def _plain_name(name: str) -> str:

@@ -82,13 +82,19 @@ def _version(name: str) -> str:
 def _page(evidence: dict[str, Any], signer: str, digest: str) -> str:
     verdict = "OK / 合格" if evidence["ok"] else "NOT OK / 不合格: " + "; ".join(evidence["faults"])
     stages = [
-        (row["stage"], _STATES[row["state"]], row["seconds"], row["attempts"], row["reason"] or row["details"])
+        (
+            row["stage"],
+            _STATES[row["state"]],
+            row["seconds"],
+            row["attempts"],
+            row["reason"] or row["tried"] or row["details"],
+        )
         for row in evidence["stages"]
     ]
     about = [
         ("product / 产品", f"{evidence['product']} {evidence['version']}"),
         ("made / 生成时间 (UTC)", evidence["made"]),
-        ("without a network, watched / 断网并受监视", "yes / 是" if evidence["airgap"] else "no / 否"),
+        ("without a network, watched / 断网并受监视", evidence["airgap"]),
         ("attempts to leave / 外联尝试次数", evidence["attempts"]),
         ("attempts planted as a control, counted / 植入的对照尝试, 计数", evidence["control"]),
         ("base model / 基础模型", _base(evidence["stages"])),
@@ -124,6 +130,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    return html.escape(_plain(value)) or "-"
+
+
+def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        value = ", ".join(f"{key} {inner}" for key, inner in value.items())
-    return "-" if value in (None, "", []) else html.escape(str(value))
+        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, bool):
+        return "yes / 是" if value else "no / 否"
+    return "" if value is None else str(value)

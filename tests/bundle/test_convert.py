@@ -146,7 +146,12 @@ def test_the_hostile_pickles_would_run_where_pickle_reads_them(tmp_path: Path) -
 def test_a_pickle_of_other_things_than_tensors_is_refused(tmp_path: Path) -> None:
     import torch
 
-    for content, said in (({"epoch": 3}, "no table of tensors"), ({"x": torch.zeros(2)}, "no weights of a BERT")):
+    spread = {"embeddings.word_embeddings.weight": torch.zeros(1).expand(10**9)}
+    for content, said in (
+        ({"epoch": 3}, "no table of tensors"),
+        ({"x": torch.zeros(2)}, "no weights of a BERT"),
+        (spread, "larger than their file"),
+    ):
         torch.save(content, tmp_path / "file")
         with pytest.raises(ValueError, match=said):
             module._write_weights(tmp_path / "file", tmp_path / "out")

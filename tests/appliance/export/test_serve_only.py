@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from appliance.errors import InputError, NotFoundError
+from appliance.cli import app
+from appliance.errors import InputError, NotFoundError, SettingsError
 from appliance.export.serve_only import serve_only
 from appliance.schema import Model, Source
 from appliance.signature import check_folder
@@ -95,3 +97,12 @@ def test_the_event_names_model_and_signer(store: Store, tmp_path: Path) -> None:
     result = serve_only(store, add_model(store), tmp_path / "out")
     event = store.events()[-1]
     assert (event.verb, event.details) == ("export", {"format": "serve-only", "signer": result["signer"]})
+
+
+def test_the_verb_wants_format_and_folder_together(store: Store, tmp_path: Path) -> None:
+    add_model(store)
+    command = ["export", "triage", "--format", "serve-only"]
+    for half in (command, ["export", "triage", "--out", str(tmp_path / "out")]):
+        assert isinstance(CliRunner().invoke(app, half).exception, SettingsError)
+    done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out"), "--json"])
+    assert json.loads(done.stdout)["path"] == str(tmp_path / "out")

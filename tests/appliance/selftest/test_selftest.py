@@ -97,6 +97,7 @@ def test_a_stage_that_tries_to_leave_is_counted_and_is_not_ok(tmp_path: Path, mo
     with pytest.raises(IntegrityError, match="1 attempts to leave"):
         require_ok(result)
     assert verified(tmp_path / "out")
+    assert "connect AF_INET 192.0.2.77:80" in (tmp_path / "out" / "evidence.html").read_text("utf-8")
 
 
 def test_an_uncounted_control_voids_the_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,7 @@ def make_stick(folder: Path, key: Path, medium: str = "usb", parity: int = 2, **
     header = {name: options.pop(name, value) for name, value in HEADER.items()}
     files = options.pop("files", None)
     payload = make_payload(folder / "payload", key, files, **header)
+    sign(payload / MANIFEST, key, options.get("second"), options.get("sm2"))
     options.setdefault("part_bytes", 2400)
     put_on_stick(payload, make_tools(folder / "tools"), folder / "stick", key, header, medium, parity, **options)
     return folder / "stick"

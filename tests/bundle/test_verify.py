@@ -121,9 +121,26 @@ def test_a_second_signature_is_demanded_where_its_key_is_given(key: Path, tmp_pa
     stick = make_stick(tmp_path / "both", key, second=second)
     assert verify(stick, key / "vendor.pem")["not_checked"] == ["PARTS.SG2"]
     assert verify(stick, key / "vendor.pem", second / "vendor.pem")["not_checked"] == []
-    # `MANIFEST` bears one signature only here, so the payload is refused.
+    unpack(stick, key / "vendor.pem", second=second / "vendor.pem")
+    # A list with both signatures over a payload with one.
+    payload, tools = make_payload(tmp_path / "payload", key), make_tools(tmp_path / "tools")
+    put_on_stick(payload, tools, tmp_path / "stick", key, HEADER, "usb", 2, second)
     with pytest.raises(IntegrityError, match="MANIFEST"):
-        unpack(stick, key / "vendor.pem", second=second / "vendor.pem")
+        unpack(tmp_path / "stick", key / "vendor.pem", second=second / "vendor.pem")
+
+
+def test_three_signatures_are_checked_on_both_lists(key: Path, tmp_path: Path) -> None:
+    second = make_key(tmp_path / "second")
+    keygen(tmp_path / "sm2", sm2=True)
+    stick = make_stick(tmp_path, key, second=second, sm2=tmp_path / "sm2")
+    assert {path.name for path in stick.glob("PARTS.*")} == {"PARTS.SIG", "PARTS.SG2", "PARTS.SM2"}
+    public = [folder / "vendor.pem" for folder in (key, second, tmp_path / "sm2")]
+    assert verify(stick, public[0], public[1], public[2])["not_checked"] == []
+    payload = unpack(stick, public[0], None, public[1], public[2])
+    assert {path.name for path in payload.glob("MANIFEST.S*")} == {"MANIFEST.SIG", "MANIFEST.SG2", "MANIFEST.SM2"}
+    keygen(tmp_path / "other", sm2=True)
+    with pytest.raises(IntegrityError, match="is not signed by"):
+        verify(stick, public[0], public[1], tmp_path / "other" / "vendor.pem")
 
 
 @pytest.mark.parametrize(("field", "value"), [("serial", "6"), ("version", "0.1.0"), ("profile", "appliance-cpu")])

@@ -100,11 +100,17 @@ def list_(
 
 @app.command(help=_("Show one data set, model or report with its lineage."))
 def show(
-    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))], project: Project = "main", json: Json = False
+    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help=_("List the rows that ingest rejected: file, row, byte and reason."))
+    ] = False,
+    project: Project = "main",
+    json: Json = False,
 ) -> None:
     from appliance.inventory import describe
+    from appliance.inventory import rejected as left_out
 
-    _show(describe(_store(project), name), json)
+    _show(left_out(_store(project), name) if rejected else describe(_store(project), name), json)
 
 
 @app.command(help=_("List the events, of one name or all."))
@@ -350,7 +356,9 @@ def ingest(
         "encoding": encoding,
     }  # fmt: skip
     arguments = {"files": [str(file.absolute()) for file in files], "name": name, "options": options}
-    _job("ingest", arguments, project, json, background, stamp=_stamp(files))
+    result = _job("ingest", arguments, project, json, background, stamp=_stamp(files))
+    if result.get("rejected"):
+        _say(_("see what was rejected, and why: `skerry show {dataset} --rejected`", dataset=result["dataset"]))
 
 
 @app.command(help=_("Take personal data out of a data set, or out of a file with `--out` (no home needed)."))
@@ -374,6 +382,10 @@ def scrub(
 ) -> None:
     overrides = {"scrub": {"policy": policy}}
     if out is None:
+        if Path(dataset).is_file():
+            raise SettingsError(
+                _("`{file}` is a file: say with `--out FILE` where its scrubbed copy goes", file=dataset)
+            )
         arguments = {"dataset": dataset, "report": str(report.absolute()) if report else None, "overrides": overrides}
         _job("scrub", arguments, project, json, background)
         return
@@ -616,18 +628,19 @@ def _bases_folder() -> Path:
     return bases_folder(load().bases, home_folder())
 
 
-def _job(verb: str, arguments: dict[str, Any], project: str, json: bool, background: bool, stamp: Any = None) -> None:
+def _job(
+    verb: str, arguments: dict[str, Any], project: str, json: bool, background: bool, stamp: Any = None
+) -> dict[str, Any]:
     from appliance import jobs
 
     store = _store(project)
-    _show(
-        _with_progress(
-            lambda report: jobs.run(
-                store, verb, f"appliance.pipeline:{verb}", arguments, stamp=stamp, background=background, report=report
-            )
-        ),
-        json,
+    result = _with_progress(
+        lambda report: jobs.run(
+            store, verb, f"appliance.pipeline:{verb}", arguments, stamp=stamp, background=background, report=report
+        )
     )
+    _show(result, json)
+    return result
 
 
 def _with_progress(work: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
@@ -689,9 +702,26 @@ def main() -> None:
     sys.exit(code or 0)
 
 
-def _usage(error: Exception) -> str:
+def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    names = " / ".join(getattr(getattr(error, "param", None), "opts", ()))
+    kind = type(error).__name__
+    if kind == "MissingParameter" and names:
+        message = _("`{names}` is missing.", names=names)
+    elif kind == "BadParameter" and names:
+        _value, _is, choices = error.message.partition(" is not one of ")
+        message = (
+            _("`{names}` takes one of {choices}", names=names, choices=choices)
+            if choices
+            else _("the value of `{names}` does not fit: {message}.", names=names, message=error.message)
+        )
+    elif kind == "NoSuchOption":
+        near = ", ".join(f"`{name}`" for name in error.possibilities or ())
+        message = _("there is no option `{name}`.", name=error.option_name)
+        message += " " + _("Near: {names}.", names=near) if near else ""
+    elif message.startswith("No such command"):
+        message = _("there is no verb `{name}`.", name=message.split("'")[1])
     command = context.command_path if context else "skerry"
     return _("{message} See `{command} --help`.", message=message, command=command)
 

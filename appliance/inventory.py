@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from appliance.jobs import error_of
@@ -10,7 +11,7 @@ from appliance.store import Store
 from appliance.upkeep import find_any
 from appliance.words import language
 
-__all__ = ["bases", "describe", "events", "inventory", "keys", "kinds"]
+__all__ = ["bases", "describe", "events", "inventory", "keys", "kinds", "rejected"]
 
 
 def inventory(store: Store, what: str) -> dict[str, Any]:
@@ -117,6 +118,12 @@ def events(store: Store, name: str | None) -> list[dict[str, Any]]:
         }
         for item in store.events(name)
     ]
+
+
+def rejected(store: Store, reference: str) -> dict[str, Any]:
+    """Return the rows that ingest rejected, for the person at the machine: the raw set keeps them encrypted, file names included."""
+    dataset = store.dataset(reference)
+    return {"dataset": dataset.reference, "rejected": [asdict(row) for row in store.rejected(dataset)]}
 
 
 def describe(store: Store, reference: str) -> dict[str, Any]:

@@ -62,6 +62,38 @@ def test_a_mistake_gives_one_line_and_its_code(arguments: list[str], code: int, 
     assert words in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "x"], "`--name` is missing"),
+        (["list", "nonsense"], "`what` takes one of 'datasets', 'models'"),
+        (["train", "x", "--name", "m", "--seed", "q"], "`--seed` does not fit"),
+        (["ingest", "a.csv", "--nam", "x"], "no option `--nam`. Near: `--name`"),
+        (["jobs", "frob"], "no verb `frob`."),
+        (["jobs", "list", "more"], "unexpected extra argument"),
+    ],
+)
+def test_a_wrong_command_is_explained(arguments: list[str], words: str) -> None:
+    found = skerry(*arguments)
+    assert (found.returncode, found.stdout) == (2, "") and words in found.stderr
+
+
+def test_a_file_is_scrubbed_with_out_only(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nhello\n")
+    found = skerry("scrub", str(tmp_path / "a.csv"))
+    assert found.returncode == 2 and "--out FILE" in found.stderr
+
+
+def test_rejected_rows_are_listed_with_their_place_and_reason(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,split\nhello there,train\n,train\nsecret words,holdout\n")
+    found = skerry("ingest", str(path), "--name", "a", "--split-column", "split")
+    assert found.returncode == 0 and "--rejected" in found.stderr
+    rows = json.loads(skerry("show", "a", "--rejected", "--json").stdout)["rejected"]
+    assert [(row["file"], row["row"], row["byte"]) for row in rows] == [("a.csv", 2, 29), ("a.csv", 3, 36)]
+    assert "empty" in rows[0]["reason"] and "secret" not in str(rows)
+
+
 def test_a_wrong_settings_file_is_a_usage_error() -> None:
     home = Path(os.environ["SKERRY_HOME"])
     home.mkdir()

@@ -71,6 +71,32 @@ for pointer in pointers:
 print(len(pointers))
 """
 
+# A GPU that was asked for must be used by what computes on it.
+_GPU = """
+import importlib.util, sys
+used = {}
+if importlib.util.find_spec("torch"):
+    import torch
+    used["torch"] = torch.cuda.is_available()
+if importlib.util.find_spec("onnxruntime"):
+    import onnxruntime
+    used["onnxruntime"] = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+if not used or not all(used.values()):
+    sys.exit("not on the GPU: " + (", ".join(name for name in used if not used[name]) or "nothing here computes on one"))
+"""
+
+# The appliance's own key signs what leaves the machine; `status` shows its fingerprint.
+_SIGNER = """
+try:
+    from appliance.keys import key_folder
+    from appliance.settings import home_folder, load
+    from appliance.signature import fingerprint, public_key
+except ModuleNotFoundError:
+    raise SystemExit
+home = home_folder()
+print(fingerprint(public_key(key_folder(home, load(home).store.key_folder))))
+"""
+
 # Base models are found through links, so that those which the site added lie beside them and stay. A name that the
 # site has taken is left alone.
 _LINK = """
@@ -145,8 +171,10 @@ def install(
         programs = Programs(Path(site["home"]), Path(site["keys"]) if site["keys"] else None, site["user"], lock)
         slot = _slot(place, payload)
         if not (slot / COMPLETE).is_file():
-            _fill(place, slot, payload, carried, programs, steps)
+            _fill(place, slot, payload, carried, site["gpu"], programs, steps)
         _prepare_site(place, slot, site, programs, steps)
+        signer = [slot / "venv" / "bin" / "python", "-I", "-c", _SIGNER]
+        site["appliance"] = programs.run(signer, _("cannot make the appliance's key")).strip() or None
         write_durably(place.vendor_key, key.read_bytes(), 0o644)
         state = turn(place, slot, site, programs, "install", steps)
         _tidy(place, state)
@@ -256,7 +284,9 @@ def _slot(place: Prefix, payload: Path) -> Path:
     return usual if same else place.releases / f"{about['version']}-{about['serial']}"
 
 
-def _fill(place: Prefix, slot: Path, payload: Path, runtime: Path | None, programs: Programs, steps: Steps) -> None:
+def _fill(
+    place: Prefix, slot: Path, payload: Path, runtime: Path | None, gpu: bool, programs: Programs, steps: Steps
+) -> None:
     place.remove(slot)
     make_folder(slot, 0o755)
     try:
@@ -274,7 +304,7 @@ def _fill(place: Prefix, slot: Path, payload: Path, runtime: Path | None, progra
         with steps("compile", _("compiled them")):
             _compile(slot, programs)
         with steps("selftest", _("tried the new release by itself")):
-            self_test(slot, programs)
+            self_test(slot, programs, gpu)
         with steps("flush", _("everything has reached the disk")):
             os.sync()
             write_durably(slot / COMPLETE, f"{sha256(slot / MANIFEST)}\n".encode(), 0o644)
@@ -461,13 +491,15 @@ def _compile(slot: Path, programs: Programs) -> None:
     programs.run(command, _("cannot compile"), as_user=False)
 
 
-def self_test(slot: Path, programs: Programs) -> None:
-    """Import all that is compiled, run `skerry doctor` on an empty home, and let the live models answer.
+def self_test(slot: Path, programs: Programs, gpu: bool = False) -> None:
+    """Import all that is compiled, look for the GPU if one is wanted, run `skerry doctor` on an empty home, let the live models answer.
 
     Raises `InputError` for what does not work. The site's own home is only read.
     """
     python = slot / "venv" / "bin" / "python"
     programs.run([python, "-I", "-c", _IMPORTS], _("a library does not work on this machine"))
+    if gpu:
+        programs.run([python, "-I", "-c", _GPU], _("a GPU was asked for"))
     if not profile(slot).get("own", True):
         return
     with tempfile.TemporaryDirectory(prefix="skerry-") as folder:

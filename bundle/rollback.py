@@ -58,6 +58,7 @@ def status(prefix: Path | None = None) -> Json:
         "home": state.get("home"),
         "command": str(place.command),
         "vendor": on_paper(fingerprint(place.vendor_key)) if place.vendor_key.is_file() else None,
+        "appliance": on_paper(state["appliance"]) if state.get("appliance") else None,
         "history": state.get("history", []),
     }
 

@@ -16,18 +16,19 @@ def make_wheel(
     files: Mapping[str, bytes] | None = None,
     metadata: Iterable[str] = ("License-Expression: MIT",),
 ) -> Path:
-    """Write a wheel that pip takes: one module, or `files`, and its metadata."""
+    """Write a wheel that pip takes: one module, or `files`, and its metadata. The same content is the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{stem}-{tag}.whl"
     about = "\n".join(["Metadata-Version: 2.4", f"Name: {name}", f"Version: {version}", *metadata, "", ""])
+    content = dict(files or {f"{name.replace('-', '_')}.py": b"x = 1\n"})
+    content[f"{stem}.dist-info/METADATA"] = about.encode()
+    wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
+    content[f"{stem}.dist-info/WHEEL"] = wheel.encode()
+    content[f"{stem}.dist-info/RECORD"] = b""
     with zipfile.ZipFile(path, "w") as archive:
-        for inside, body in (files or {f"{name.replace('-', '_')}.py": b"x = 1\n"}).items():
-            archive.writestr(inside, body)
-        archive.writestr(f"{stem}.dist-info/METADATA", about)
-        wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n"
-        archive.writestr(f"{stem}.dist-info/WHEEL", wheel)
-        archive.writestr(f"{stem}.dist-info/RECORD", "")
+        for inside, body in content.items():
+            archive.writestr(zipfile.ZipInfo(inside), body)
     return path
 
 

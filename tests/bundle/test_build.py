@@ -59,7 +59,8 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(profile: Path, key: Path, out: Path, **options: Any) -> dict[str, Any]:
-    return build(str(profile), key, out, 7, cache=out.parent / "cache", payload=out.parent / "payload", **options)
+    """Build with a cache that the tests share: their wheels are the same bytes."""
+    return build(str(profile), key, out, 7, cache=key.parent / "cache", payload=out.parent / "payload", **options)
 
 
 def test_a_stick_is_built_and_verifies(profile: Path, key: Path, tmp_path: Path) -> None:

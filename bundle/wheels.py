@@ -274,7 +274,7 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
     pins = list(pins)
     cache = cache / f"{profile.platform}-glibc{profile.glibc}-python{profile.python}"
     cache.mkdir(parents=True, exist_ok=True)
-    there = _cached(cache, profile)
+    there = _cached(cache, profile, pins)
     missing = [pin for pin in pins if not _fitting(pin, there)]
     for start in range(0, len(missing), _AT_ONCE):
         tell(
@@ -287,7 +287,7 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
         )
         _bring(missing[start : start + _AT_ONCE], profile, cache)
     if missing:
-        there = _cached(cache, profile)
+        there = _cached(cache, profile, pins)
     return [_take(pin, there, profile, target) for pin in pins]
 
 
@@ -298,10 +298,13 @@ def _bring(pins: Sequence[Pin], profile: Profile, cache: Path) -> None:
                 _build(pin, profile, cache)
 
 
-def _cached(cache: Path, profile: Profile) -> dict[tuple[str, str], list[Wheel]]:
+def _cached(cache: Path, profile: Profile, pins: Sequence[Pin]) -> dict[tuple[str, str], list[Wheel]]:
     found: dict[tuple[str, str], list[Wheel]] = {}
+    wanted = {(pin.name, pin.version) for pin in pins}
     for path in sorted(cache.glob("*.whl")):
         name, version = check_tag(path.name, profile)
+        if (name, version) not in wanted:
+            continue
         source = path.with_suffix(".source")
         built_from = source.read_text("utf-8") if source.is_file() else ""
         found.setdefault((name, version), []).append(Wheel(path, name, version, sha256(path), built_from))

@@ -51,8 +51,7 @@ def keygen(folder: Path, signed_by: Path | None = None, sm2: bool = False) -> Js
     if signed_by:
         shutil.copyfile(public, folder / NEXT_KEY)
         (folder / NEXT_SIGNATURE).write_bytes(_p384(public.read_bytes(), signed_by))
-    digest = fingerprint(public)
-    return {"key": str(folder), "fingerprint": digest, "on_paper": on_paper(digest)}
+    return {"key": str(folder), "fingerprint": on_paper(fingerprint(public))}
 
 
 def fingerprint(public_key: Path) -> str:

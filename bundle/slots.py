@@ -260,11 +260,15 @@ class Programs:
                 **(_identity(self.user) if as_user and self.user else {}),
             )
         except (FileNotFoundError, PermissionError) as error:
-            raise MissingPartError(f"{what}: `{shlex.join(words[:2])}`: {error.strerror}") from error
+            raise MissingPartError(
+                _("{what}: `{command}`: {said}", what=what, command=words[0], said=error.strerror)
+            ) from error
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip() or f"{done.returncode}").splitlines()[-3:]
             shown = words[: words.index("-c")] if "-c" in words else words[:4]
-            raise InputError(f"{what}: `{shlex.join(shown)}`: " + "\n".join(said))
+            raise InputError(
+                _("{what}: `{command}`: {said}", what=what, command=shlex.join(shown), said="\n".join(said))
+            )
         return done.stdout
 
 

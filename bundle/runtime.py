@@ -51,7 +51,7 @@ _SYMBOL = re.compile(r"Name: GLIBC_(\S+)")
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
 # `zig cc` refuses __DATE__ unless told; the paths of this machine must not get into the files.
-_COMPILE = f"-target {TARGET} -O2 -g0 -fPIC -fno-sanitize=undefined -Wno-date-time"
+_COMPILE = f"-target {TARGET} -O2 -g0 -fPIC -fno-sanitize=undefined -Wno-date-time -ffile-prefix-map=$work=/build"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PROGRAMS = ("apt-get", "dpkg", "dpkg-source", "make", "patch", "perl", "readelf", "tclsh")
 
@@ -125,11 +125,12 @@ PARTS = (
     Part(
         "openssl",
         (
-            # Its folder of settings is one that only root can make: nothing that a user plants is read.
+            # These folders stand in the library: ones that only root can make, so that nothing a user plants is read.
             "perl Configure linux-x86_64 no-shared no-module no-dso no-engine no-tests enable-ec_nistp_64_gcc_128"
-            " --prefix={stage} --libdir=lib --openssldir=/etc/skerry/ssl",
+            " --prefix=/opt/skerry/runtime --libdir=lib --openssldir=/etc/skerry/ssl",
             "make {jobs} build_sw",
-            "make install_dev",
+            "install -D -t {stage}/lib libcrypto.a libssl.a",
+            "cp -r include/openssl {stage}/include/",
             "install -D -s -t {stage}/bin apps/openssl",
         ),
     ),
@@ -137,6 +138,8 @@ PARTS = (
         "python3.11",
         (
             "sed -i 's/^        self.add_multiarch_paths()$//' setup.py",
+            # A repair of Debian's uses Python's inner headers, as a module that is built into the program may.
+            "sed -i '1i #define Py_BUILD_CORE_MODULE 1' Modules/pyexpat.c",
             "./configure --prefix=/opt/skerry/runtime --with-openssl={stage} --with-system-expat --with-system-ffi"
             " --disable-test-modules --without-static-libpython --with-ensurepip=no",
             "make {jobs}",
@@ -367,7 +370,7 @@ def _write_tools(folder: Path, zig: Path) -> None:
     # Under the names that every configure script asks for, so that no path of this machine is written into the result.
     folder.mkdir(exist_ok=True)
     for name, command in (("cc", f"cc {_COMPILE}"), ("ar", "ar"), ("ranlib", "ranlib")):
-        (folder / name).write_text(f'#!/bin/sh\nexec "{zig}" {command} "$@"\n')
+        (folder / name).write_text(f'#!/bin/sh\nwork={shlex.quote(str(folder.parent))}\nexec "{zig}" {command} "$@"\n')
         (folder / name).chmod(0o755)
 
 

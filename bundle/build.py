@@ -19,6 +19,7 @@ from bundle.errors import MissingPartError, NotFoundError, PolicyError, UsageErr
 from bundle.licences import as_json, licences
 from bundle.licences import page as licence_page
 from bundle.manifest import (
+    INSTALL_SCRIPT,
     MANIFEST,
     MODELS,
     PAGE,
@@ -44,7 +45,7 @@ from bundle.words import _, tell
 Json = dict[str, Any]
 
 # Files that a stick's reader runs or reads before any signature was checked: their digests stand on the page.
-_FIRST = (VERIFY_SCRIPT, PROGRAM, manifest.RUNTIME)
+_FIRST = (VERIFY_SCRIPT, INSTALL_SCRIPT, PROGRAM, manifest.RUNTIME)
 
 
 def build(
@@ -241,7 +242,8 @@ def _sign_payload(
     built = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
     rows = [(name, *_counted(inside / name)) for name in (WHEELS, MODELS, REPORTS)]
     paper = on_paper(fingerprint(key / PUBLIC_KEY))
-    shutil.copyfile(PACKAGE / VERIFY_SCRIPT, tools / VERIFY_SCRIPT)
+    for script in (VERIFY_SCRIPT, INSTALL_SCRIPT):
+        shutil.copyfile(PACKAGE / script, tools / script)
     pyz(tools / PROGRAM, moment)
     if runtime:
         shutil.copyfile(runtime, tools / manifest.RUNTIME)

@@ -3,6 +3,7 @@
 A stick::
 
     VERIFY.SH                  checks the stick with openssl and coreutils alone
+    INSTALL.SH                 the one command: VERIFY.SH for the tools, then `bundle.pyz install`
     bundle.pyz                 the same and the rest, in Python's standard library
     PARTS  PARTS.SIG           what lies on the stick, and its signature (PARTS.SG2 second vendor key, PARTS.SM2 SM2/SM3)
     MANIFEST.HTM               one page to read and to compare with paper
@@ -10,7 +11,7 @@ A stick::
     RUNTIME.TGZ                the carried Python, where the profile has one
     PART001.BIN ...            the payload, cut
     PARITY01.BIN ...           Reed-Solomon parity over the parts
-    COPY2/                     VERIFY.SH, bundle.pyz, PARTS, its signatures and RUNTIME.TGZ once more
+    COPY2/                     the scripts, bundle.pyz, PARTS, its signatures and RUNTIME.TGZ once more
 
 The payload, once joined, is one archive of regular files::
 
@@ -35,7 +36,8 @@ from bundle.errors import IntegrityError
 from bundle.words import _
 
 PARTS, MANIFEST, PAGE, VENDOR_KEY = "PARTS", "MANIFEST", "MANIFEST.HTM", "VENDOR.PEM"
-VERIFY_SCRIPT, PROGRAM, RUNTIME, SECOND_COPY = "VERIFY.SH", "bundle.pyz", "RUNTIME.TGZ", "COPY2"
+VERIFY_SCRIPT, INSTALL_SCRIPT, PROGRAM, RUNTIME = "VERIFY.SH", "INSTALL.SH", "bundle.pyz", "RUNTIME.TGZ"
+SECOND_COPY = "COPY2"
 SIGNATURE, SECOND_SIGNATURE, SM2_SIGNATURE = ".SIG", ".SG2", ".SM2"
 PROFILE, REQUIREMENTS, WHEELS, MODELS, REPORTS = "profile.json", "requirements.txt", "wheels", "models", "reports"
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from bundle import archive, sign
 from bundle.errors import InputError, NotFoundError, PolicyError, UsageError
 from bundle.manifest import (
+    INSTALL_SCRIPT,
     MANIFEST,
     PAGE,
     PARTS,
@@ -42,7 +43,8 @@ Json = dict[str, Any]
 PARTS_FORMAT, MANIFEST_FORMAT = "skerry-parts-1", "skerry-manifest-1"
 NEXT_KEY, NEXT_SIGNATURE, VOLUME = "NEXT.PEM", "NEXT.SIG", "VOLUME"
 SAME_IN_BOTH = ("product", "version", "serial", "platform", "profile")
-TOOLS = (VERIFY_SCRIPT, PROGRAM, PAGE, RUNTIME)
+TOOLS = (VERIFY_SCRIPT, INSTALL_SCRIPT, PROGRAM, PAGE, RUNTIME)
+_OPTIONAL = (INSTALL_SCRIPT, RUNTIME)
 
 _WANTED_PARTS = 20
 _LEAST_PART_BYTES = 1 << 16
@@ -64,7 +66,7 @@ def put_on_stick(
 ) -> Json:
     """Write the carried form of `payload`, whose `MANIFEST` is signed, to the new folder `out`.
 
-    `tools` holds `VERIFY.SH`, `bundle.pyz`, `MANIFEST.HTM` and perhaps `RUNTIME.TGZ`; `second` and `sm2` are further key
+    `tools` holds `VERIFY.SH`, `bundle.pyz`, `MANIFEST.HTM` and perhaps `INSTALL.SH` and `RUNTIME.TGZ`; `second` and `sm2` are further key
     folders; `header` gives product, version, serial, platform, profile, and `base` for a delta. The same inputs are the
     same bytes (but for SM2, whose nonces are random). Raises `PolicyError` where `out` exists.
     """
@@ -165,7 +167,7 @@ def _add_tools(tools: Path, key_folder: Path, out: Path) -> None:
     for name in TOOLS:
         if (tools / name).is_file():
             shutil.copyfile(tools / name, out / name)
-        elif name != RUNTIME:
+        elif name not in _OPTIONAL:
             raise NotFoundError(_("`{path}` is missing; a stick cannot do without it", path=tools / name))
     shutil.copyfile(key_folder / sign.PUBLIC_KEY, out / VENDOR_KEY)
     if (key_folder / sign.NEXT_KEY).is_file():

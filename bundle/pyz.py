@@ -7,7 +7,7 @@ import time
 import zipfile
 from pathlib import Path
 
-from bundle.manifest import VERIFY_SCRIPT
+from bundle.manifest import INSTALL_SCRIPT, VERIFY_SCRIPT
 
 PACKAGE = Path(__file__).resolve().parent
 CONNECTED = frozenset(
@@ -43,7 +43,7 @@ def _files() -> list[tuple[str, bytes]]:
         leave = (
             path.suffix in (".pyc", ".po", ".pot")
             or inside.parts[0] == "profiles"
-            or inside.name in ("models.toml", VERIFY_SCRIPT)
+            or inside.name in ("models.toml", VERIFY_SCRIPT, INSTALL_SCRIPT)
         )
         if path.is_file() and not leave and not (path.suffix == ".py" and path.stem in CONNECTED):
             kept.append((f"bundle/{inside.as_posix()}", path.read_bytes()))

@@ -73,7 +73,7 @@ def _artifact_faults(store: Store, artifact: Artifact, verify_data: bool) -> Ite
         try:
             rows = sum(1 for _record in store.records(artifact))
         except IntegrityError as error:
-            yield str(error)
+            yield _("`{reference}`: {reason}", reference=artifact.reference, reason=error)
         else:
             if rows != artifact.rows:
                 yield _(

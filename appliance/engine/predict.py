@@ -83,11 +83,11 @@ def _texts(source: BinaryIO, path: Path, column: str) -> Iterator[str]:
     kind = path.suffix.lower()
     if kind == ".txt":
         return (line.rstrip("\r\n") for line in _lines(source, path))
-    if kind == ".jsonl":
+    if kind in (".jsonl", ".ndjson"):
         return _from_jsonl(_lines(source, path), path, column)
     if kind in (".csv", ".tsv"):
         return _from_csv(_lines(source, path), path, column, "\t" if kind == ".tsv" else ",")
-    raise InputError(_("cannot read `{file}`: only .csv, .tsv, .jsonl and .txt are answered", file=path.name))
+    raise InputError(_("cannot read `{file}`: only .csv, .tsv, .jsonl, .ndjson and .txt are answered", file=path.name))
 
 
 def _lines(source: BinaryIO, path: Path) -> Iterator[str]:

@@ -84,10 +84,10 @@ def test_a_broken_chain_hides_no_other_fault() -> None:
 
 def test_a_key_that_does_not_fit_is_found_by_decoding() -> None:
     store = Store.open()
-    line(store)
+    raw, _child = line(store)
     store.keys.path.write_text("11" * 32)
     assert fsck(Store.open())["ok"]
-    with pytest.raises(IntegrityError, match="key"):
+    with pytest.raises(IntegrityError, match=rf"notes@{raw.id[:12]}.*key"):
         fsck(Store.open(), verify_data=True)
 
 

@@ -35,7 +35,7 @@ def write(folder: Path, kind: str) -> Path:
     path = folder / f"rows{kind}"
     if kind == ".txt":
         content = "\n".join(TEXTS)
-    elif kind == ".jsonl":
+    elif kind in (".jsonl", ".ndjson"):
         content = "".join(json.dumps({"id": 1, "text": value}, ensure_ascii=False) + "\n" for value in TEXTS)
     else:
         mark = "\t" if kind == ".tsv" else ","
@@ -44,7 +44,7 @@ def write(folder: Path, kind: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", [".csv", ".tsv", ".jsonl", ".txt"])
+@pytest.mark.parametrize("kind", [".csv", ".tsv", ".jsonl", ".ndjson", ".txt"])
 def test_each_row_gets_the_answer_of_its_text(model: engine.Engine, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out.jsonl"
     counts = predict_file(model, write(tmp_path, kind), "text", out)
@@ -87,7 +87,7 @@ def test_abstained_rows_are_counted(model: engine.Engine, tmp_path: Path) -> Non
         ("a.jsonl", b"[" * 100_000 + b"\n", "line 1: it is no JSON"),
         ("a.jsonl", b'{"text": "\\ud800"}\n', "rows 1 to 1"),
         ("a.txt", b"\x00\xff", "not UTF-8"),
-        ("a.docx", b"PK", "only .csv, .tsv, .jsonl and .txt"),
+        ("a.docx", b"PK", "only .csv, .tsv, .jsonl, .ndjson and .txt"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_row_and_leaves_no_answers(

@@ -20,7 +20,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -333,11 +332,15 @@ def _zig() -> Path:
 
 
 def _uv() -> Path:
-    beside = Path(sys.executable).parent / "uv"
-    program = beside if beside.exists() else Path(shutil.which("uv") or "")
-    if not program.is_file():
-        raise MissingPartError(_("no `uv` to carry; run `pip install uv`"))
-    return program
+    return next(path for path in _uv_files() if path.name == "uv" and path.is_file())
+
+
+def _uv_files() -> list[Path]:
+    try:
+        files = importlib.metadata.files("uv") or []
+    except importlib.metadata.PackageNotFoundError:
+        raise MissingPartError(_("no `uv` to carry; run `pip install uv`")) from None
+    return [Path(str(file.locate())).resolve() for file in files]
 
 
 def _version(program: Path, option: str) -> str:
@@ -528,9 +531,9 @@ def _add_licences(work: Path, folder: Path) -> None:
     folder.mkdir()
     for part in PARTS:
         shutil.copy(work / part.name / "debian" / "copyright", folder / f"{part.name}.txt")
-    for file in importlib.metadata.files("uv") or ():
+    for file in _uv_files():
         if "license" in file.name.lower():
-            shutil.copy(str(file.locate()), folder / f"uv-{file.name}.txt")
+            shutil.copy(file, folder / f"uv-{file.name}.txt")
 
 
 def _described(name: str, source: Path) -> Json:

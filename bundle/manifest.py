@@ -11,7 +11,7 @@ A stick::
     RUNTIME.TGZ                the carried Python, where the profile has one
     PART001.BIN ...            the payload, cut
     PARITY01.BIN ...           Reed-Solomon parity over the parts
-    COPY2/                     the scripts, bundle.pyz, PARTS, its signatures and RUNTIME.TGZ once more
+    COPY2/                     everything but the parts once more
 
 The payload, once joined, is one archive of regular files::
 

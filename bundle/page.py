@@ -51,16 +51,18 @@ def _half(
     ]
     contents = [(_folder(which, name), f"{files:,}", f"{size / 1e6:,.1f} MB") for name, files, size in rows]
     digests = [(name, f"<code>{digest}</code>") for name, digest in sorted(compare.items())]
+    title, key, inside = _("What is on this stick"), _("Fingerprint of the vendor key"), _("What is inside")
+    first = _("SHA-256 of the files that are run or read first")
     parts = [
-        f"<h1>{_('What is on this stick')}</h1>",
+        f"<h1>{title}</h1>",
         _table(facts),
         "".join(f"<p>{html.escape(one)}</p>" for one in told),
-        f"<h2>{_('Fingerprint of the vendor key')}</h2><p class=key><code>{html.escape(fingerprint)}</code></p>",
-        f"<h2>{_('What is inside')}</h2>",
+        f"<h2>{key}</h2><p class=key><code>{html.escape(fingerprint)}</code></p>",
+        f"<h2>{inside}</h2>",
         _table(contents),
     ]
     if digests:
-        parts += [f"<h2>{_('SHA-256 of the files that are run or read first')}</h2>", _table(digests, marked=True)]
+        parts += [f"<h2>{first}</h2>", _table(digests, marked=True)]
     return f'<div lang="{which}">' + "\n".join(parts) + "</div>"
 
 

@@ -49,7 +49,7 @@ def bring_up_to_date(path: Path, sources: tuple[str, ...]) -> list[str]:
 
 def main() -> None:
     """Update and compile every catalogue; exit with 1 while a translation is missing."""
-    sys.exit(1 if any([bring_up_to_date(path, sources) for path, sources in CATALOGUES.items()]) else 0)
+    sys.exit(1 if max(len(bring_up_to_date(path, sources)) for path, sources in CATALOGUES.items()) else 0)
 
 
 if __name__ == "__main__":

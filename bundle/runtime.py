@@ -1,4 +1,6 @@
-"""The carried runtime, RUNTIME.TGZ: a bare Python, uv and openssl for machines that have none, in at most 60 MB.
+"""The carried runtime, RUNTIME.TGZ: a bare Python and openssl for machines that have none, in at most 60 MB.
+
+It lies on a stick twice, so uv is not in it: that lies among the wheels, once.
 
 CPython and the libraries it needs are compiled from Debian's source packages by `zig cc` against glibc 2.28 (RHEL 8,
 Kylin V10, openEuler), each library as an archive that is linked into the module using it. So nothing in the runtime
@@ -176,7 +178,7 @@ def runtime(out: Path, python: str = PYTHON, sources: Path | None = None, work: 
         raise UsageError(_("the runtime is Python {known}, not `{asked}`", known=PYTHON, asked=python))
     work = (work or _cache()).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    zig, uv = _zig(), _uv()
+    zig = _zig()
     _require(_PROGRAMS[2:] if sources else _PROGRAMS)
     found = _sources(sources or _fetch(work / "sources"))
     _write_tools(work / "tools", zig)
@@ -185,7 +187,7 @@ def runtime(out: Path, python: str = PYTHON, sources: Path | None = None, work: 
         source = found[part.name]
         digest = _step(work, part.name, f"{digest} {part} {sha256(source)}", partial(_compile, part, source, work))
     tree = work / "tree"
-    _assemble(work, tree, uv, {"zig": _version(zig, "version"), "uv": _version(uv, "--version")}, found)
+    _assemble(work, tree, {"zig": _version(zig, "version")}, found)
     check_libraries(tree)
     check_runs(tree)
     return pack(tree, out)
@@ -220,8 +222,6 @@ def pack_conda(prefix: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out.resolve().parent) as scratch:
         tree = Path(scratch) / "tree"
         _conda_pack(prefix, tree)
-        if not (tree / "bin" / "uv").exists():
-            shutil.copy2(_uv(), tree / "bin" / "uv")
         check_libraries(tree)
         return _write_with_links(tree, out)
 
@@ -286,7 +286,6 @@ def check_runs(tree: Path) -> None:
     python = str(tree / "bin" / "python3")
     for command in (
         (python, "-I", "-B", "-c", IMPORTS),
-        (str(tree / "bin" / "uv"), "--version"),
         (str(tree / "bin" / "openssl"), "version"),
     ):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={"LC_ALL": "C.UTF-8"})
@@ -329,18 +328,6 @@ def _zig() -> Path:
     if not program.is_file():
         raise MissingPartError(_("no `zig` to compile with; run `pip install ziglang`"))
     return program
-
-
-def _uv() -> Path:
-    return next(path for path in _uv_files() if path.name == "uv" and path.is_file())
-
-
-def _uv_files() -> list[Path]:
-    try:
-        files = importlib.metadata.files("uv") or []
-    except importlib.metadata.PackageNotFoundError:
-        raise MissingPartError(_("no `uv` to carry; run `pip install uv`")) from None
-    return [Path(str(file.locate())).resolve() for file in files]
 
 
 def _version(program: Path, option: str) -> str:
@@ -507,7 +494,7 @@ def _sources(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _assemble(work: Path, tree: Path, uv: Path, versions: Json, sources: dict[str, Path]) -> None:
+def _assemble(work: Path, tree: Path, versions: Json, sources: dict[str, Path]) -> None:
     """Lay the runtime out: programs, library, modules, licences, and `runtime.json`, which says what it was made of."""
     shutil.rmtree(tree, ignore_errors=True)
     python, library = work / f"python{PYTHON}", tree / "lib" / f"python{PYTHON}"
@@ -518,7 +505,7 @@ def _assemble(work: Path, tree: Path, uv: Path, versions: Json, sources: dict[st
     for data in python.glob("build/lib.*/_sysconfigdata_*.py"):
         (library / data.name).write_text(data.read_text().replace(str(work), "/build"))
     (tree / "bin").mkdir()
-    for name, program in (("python3", python / "python"), ("openssl", work / "stage/bin/openssl"), ("uv", uv)):
+    for name, program in (("python3", python / "python"), ("openssl", work / "stage/bin/openssl")):
         shutil.copy(program, tree / "bin" / name)
         (tree / "bin" / name).chmod(0o755)
     _add_licences(work, tree / "licenses")
@@ -531,9 +518,6 @@ def _add_licences(work: Path, folder: Path) -> None:
     folder.mkdir()
     for part in PARTS:
         shutil.copy(work / part.name / "debian" / "copyright", folder / f"{part.name}.txt")
-    for file in _uv_files():
-        if "license" in file.name.lower():
-            shutil.copy(file, folder / f"uv-{file.name}.txt")
 
 
 def _described(name: str, source: Path) -> Json:

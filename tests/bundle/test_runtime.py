@@ -74,7 +74,7 @@ def test_versions_of_glibc_are_compared_as_numbers(version: str, passes: bool) -
 
 
 def programs(tree: Path, python: str) -> Path:
-    folder(tree, {"bin/python3": python.encode(), "bin/uv": b"#!/bin/sh\n", "bin/openssl": b"#!/bin/sh\n"})
+    folder(tree, {"bin/python3": python.encode(), "bin/openssl": b"#!/bin/sh\n"})
     for path in (tree / "bin").iterdir():
         path.chmod(0o755)
     return tree
@@ -174,7 +174,7 @@ def test_the_same_files_are_the_same_archive(tmp_path: Path) -> None:
 
 def test_a_runtime_above_its_size_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "LIMIT_BYTES", 1000)
-    tree = folder(tmp_path / "tree", {"bin/uv": os.urandom(2000)})
+    tree = folder(tmp_path / "tree", {"bin/python3": os.urandom(2000)})
     with pytest.raises(InputError, match="a runtime has at most 1000"):
         runtime.pack(tree, tmp_path / "RUNTIME.TGZ")
 
@@ -214,16 +214,9 @@ def environment(path: Path, **more: bytes) -> Path:
     return path
 
 
-def test_a_conda_environment_without_uv_gets_it(tmp_path: Path) -> None:
-    need("readelf")
-    packed = runtime.pack_conda(environment(tmp_path / "site"), tmp_path / "RUNTIME.TGZ")
-    with tarfile.open(packed) as tar:
-        assert tar.getmember("bin/uv").size == runtime._uv().stat().st_size
-
-
 def test_a_conda_environment_is_packed_with_its_own_links(tmp_path: Path) -> None:
     need("readelf")
-    prefix = environment(tmp_path / "site", **{"bin/uv": b"#!/bin/sh\n"})
+    prefix = environment(tmp_path / "site")
     packed = runtime.pack_conda(prefix, tmp_path / "RUNTIME.TGZ")
     with tarfile.open(packed) as tar:
         members = {member.name: member for member in tar}
@@ -256,7 +249,7 @@ def test_a_folder_that_is_no_conda_environment_is_refused(tmp_path: Path) -> Non
 
 def test_the_verb_packs_a_conda_environment(tmp_path: Path) -> None:
     need("readelf")
-    prefix, out = environment(tmp_path / "site", **{"bin/uv": b"#!/bin/sh\n"}), tmp_path / "RUNTIME.TGZ"
+    prefix, out = environment(tmp_path / "site"), tmp_path / "RUNTIME.TGZ"
     verb = (sys.executable, "-m", "bundle.cli", "runtime", "--json", "--out", out, "--conda-env")
     done = subprocess.run((*verb, prefix), capture_output=True, text=True, cwd=ROOT, check=True)
     assert json.loads(done.stdout) == {"runtime": str(out), "bytes": out.stat().st_size, "sha256": sha256(out)}
@@ -266,7 +259,7 @@ def test_the_verb_packs_a_conda_environment(tmp_path: Path) -> None:
 
 def test_a_link_out_of_a_conda_environment_is_refused(tmp_path: Path) -> None:
     need("readelf")
-    prefix = environment(tmp_path / "site", **{"bin/uv": b"#!/bin/sh\n"})
+    prefix = environment(tmp_path / "site")
     (prefix / SITE / "data").symlink_to("/etc/hostname")
     with pytest.raises(InputError, match="link to outside"):
         runtime.pack_conda(prefix, tmp_path / "RUNTIME.TGZ")

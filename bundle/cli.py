@@ -23,8 +23,7 @@ Json = dict[str, Any]
 def main() -> None:
     """Run one verb and exit with its code."""
     os.umask(0o077)
-    parser = _parser()
-    options = vars(parser.parse_args())
+    options = vars(parser().parse_args())
     as_json = options.pop("json")
     module, _colon, name = options.pop("work").partition(":")
     options.pop("verb")
@@ -51,9 +50,10 @@ def _plain(result: Json) -> str:
     return "\n".join(lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="skerry-bundle", description=_("Build, verify and install a signed bundle."))
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every verb that this side has."""
+    made = argparse.ArgumentParser(prog="skerry-bundle", description=_("Build, verify and install a signed bundle."))
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, work: str, text: str) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text)
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     if importlib.util.find_spec("bundle.build"):  # `bundle.pyz` has the sealed side alone
         _connected_side(verb)
     _sealed_side(verb)
-    return parser
+    return made
 
 
 def _connected_side(verb: Any) -> None:
@@ -106,6 +106,14 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("stick", type=Path, nargs="+", metavar="bundle", help=_("the bundle's folder"))
     added.add_argument("--to", type=Path, required=True, dest="staging", metavar="STICK", help=_("the stick's folder"))
     _keys(added)
+    added = verb("delta", "bundle.delta:delta", _("Write a stick with the files alone that a new bundle changes."))
+    added.add_argument("base", type=Path, help=_("the bundle that the other side has"))
+    added.add_argument("new", type=Path, help=_("the bundle that it shall have"))
+    added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
+    added.add_argument("--key", type=Path, required=True, metavar="KEYDIR", help=_("the vendor's key folder"))
+    added.add_argument("--parity", type=int, default=2, metavar="N", help=_("parts that may be lost (2)"))
+    added.add_argument("--second", type=Path, metavar="KEYDIR", help=_("a second key folder that signs too"))
+    added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
     added = verb(
         "convert", "bundle.convert:convert", _("Turn a pytorch_model.bin with vocab.txt into a safetensors base model.")
     )

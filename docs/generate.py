@@ -54,7 +54,19 @@ def verbs() -> str:
             "```",
             "",
         ]
+    for name, text in bundle_verbs():
+        lines += [f"## skerry-bundle {name}", "", "```text", *(line.rstrip() for line in text.strip().splitlines())]
+        lines += ["```", ""]
     return "\n".join(lines)
+
+
+def bundle_verbs() -> Iterator[tuple[str, str]]:
+    """Yield each verb of `skerry-bundle` with its help; `bundle.pyz` on a sealed machine has those of the sealed side."""
+    from bundle.cli import parser
+
+    os.environ["COLUMNS"] = "100"
+    [choices] = (action.choices for action in parser()._actions if isinstance(action.choices, dict))
+    yield from ((name, verb.format_help()) for name, verb in choices.items())
 
 
 def settings() -> str:

@@ -175,7 +175,7 @@ class Store:
         with self._reading() as connection:
             known = sa.inspect(connection).has_table("alembic_version")
             head = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
-        if head != HEAD:
+        if head is None or head < HEAD:  # a newer one only added: a release that was turned back to works on it
             from alembic import command
             from alembic.config import Config
 

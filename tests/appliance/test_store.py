@@ -213,6 +213,15 @@ def test_the_tables_are_at_the_newest_migration() -> None:
     assert set(store_module._tables.tables) <= tables
 
 
+def test_the_release_before_works_on_newer_tables() -> None:
+    store = Store.open()
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    Store.open().event("look")
+    with store.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == "9999"
+
+
 def test_a_changed_event_breaks_the_chain() -> None:
     store = Store.open()
     for number in range(5):

@@ -27,11 +27,11 @@ __all__ = ["STRENGTHS", "Probe", "choose_strength", "embed", "fit_head", "kept"]
 
 # Inverse strengths of the L2 penalty that are tried on the validation rows.
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-_CHUNK_ROWS = 10_000
+_CHUNK_ROWS = 2_000
 
 
 def embed(network: torch.nn.ModuleDict, ids: Sequence[Sequence[int]], scratch: Path) -> np.ndarray[Any, Any]:
-    """Embed token ids: float32 (rows, hidden), each of length 1. Every 10,000 rows are kept in `scratch`, so that a killed run goes on there."""
+    """Embed token ids: float32 (rows, hidden), each of length 1. Every 2,000 rows are kept in `scratch`, so that a killed run goes on there."""
     import numpy as np
     from safetensors.numpy import load_file, save_file
 

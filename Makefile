@@ -44,7 +44,7 @@ demo: bases
 	$(BIN)/python examples/demo.py $(if $(DATA),--data '$(DATA)') $(if $(TEXT),--text '$(TEXT)') $(if $(LABEL),--label '$(LABEL)')
 
 test: bases
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-long: bases
 	WHEELHOUSE='$(if $(WHEELHOUSE),$(abspath $(WHEELHOUSE)))' $(BIN)/python -m pytest -m long

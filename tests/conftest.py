@@ -71,6 +71,11 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKERRY_STORE__KEY_FOLDER", str(tmp_path / "keys"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the journeys: they are long, and what is long must not start last when several processes share the work."""
+    items.sort(key=lambda item: "journeys" not in item.path.parts)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a `gpu` test where torch finds no GPU."""
     if item.get_closest_marker("gpu"):

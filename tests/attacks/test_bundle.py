@@ -432,11 +432,19 @@ def placed(content: bytes, outside: Path) -> bytes:
 
 
 @pytest.fixture
-def outside() -> Iterator[Path]:
-    """A folder elsewhere with one file in it; its path is short, so that it fits where an archive has room for it."""
+def tmp_path() -> Iterator[Path]:
+    """A folder whose path is short, so that it fits where an archive has room for it."""
     with tempfile.TemporaryDirectory(prefix="o") as folder:
-        (Path(folder) / "canary").write_bytes(b"alive")
         yield Path(folder)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder beside the target with one file in it."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "canary").write_bytes(b"alive")
+    return folder
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -444,7 +452,7 @@ def test_a_hostile_archive_is_refused_and_writes_nowhere_else(tmp_path: Path, ou
     content = placed(HOSTILE[case](), outside)
     with pytest.raises(IntegrityError):
         extract(io.BytesIO(content), tmp_path / "target", len(content) + 10**6)
-    assert {path.name for path in tmp_path.iterdir()} == {"target"}
+    assert {path.name for path in tmp_path.iterdir()} == {"outside", "target"}
     assert {path.name: path.read_bytes() for path in outside.iterdir()} == {"canary": b"alive"}
     assert all(path.is_dir() or (path.is_file() and not path.is_symlink()) for path in (tmp_path / "target").rglob("*"))
 

@@ -536,7 +536,7 @@ def compare(
 @app.command(help=_("Let a model answer the rows of a file."))
 def predict(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
-    file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL or TXT."))],
+    file: Annotated[Path, typer.Argument(help=_("Any file that `ingest` reads."))],
     out: Annotated[
         Path | None, typer.Option("--out", help=_("JSONL file to write; default: FILE.predictions.jsonl here."))
     ] = None,
@@ -681,6 +681,11 @@ def main() -> None:
         environment.clean()
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` does; what is left goes nowhere. 141 is how a shell shows SIGPIPE.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os._exit(141)
     except KeyboardInterrupt:
         _end(_("interrupted; the same command goes on with the work"), 130)
     except ApplianceError as error:
@@ -698,7 +703,6 @@ def main() -> None:
             place = place.tb_next
         where = f"{Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno}" if place else "?"
         _end(_("a bug in Skerry: {error} at {where}; please report it", error=type(error).__name__, where=where), 1)
-    sys.stdout.flush()
     sys.exit(code or 0)
 
 

@@ -6,6 +6,7 @@ Each function is the entry point of one durable job: it takes the store and JSON
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,10 +145,12 @@ def compare(store: Store, a: str, b: str, dataset: str, overrides: Overrides = N
 def predict(store: Store, model: str, file: str, out: str, text_column: str) -> dict[str, Any]:
     """A model's answers to the rows of a file."""
     from appliance import engine
-    from appliance.engine.predict import predict_file
+    from appliance.data.ingest import IngestOptions, read_files
+    from appliance.engine.predict import predict_rows
 
     found = store.model(model)
-    return {"model": found.reference} | predict_file(engine.load(found.folder), Path(file), text_column, Path(out))
+    with closing(read_files([Path(file)], IngestOptions(text_column), store.settings.ingest)) as rows:
+        return {"model": found.reference} | predict_rows(engine.load(found.folder), rows, Path(out))
 
 
 def _settings(store: Store, overrides: Overrides) -> Settings:

@@ -682,9 +682,10 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Who reads has seen enough, as `head` does; what is left goes nowhere. 141 is how a shell shows SIGPIPE.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as error:
+        # Who reads has seen enough, as `head` does. Typer and rich end themselves then; 141 is how a shell shows SIGPIPE.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         os._exit(141)
     except KeyboardInterrupt:
         _end(_("interrupted; the same command goes on with the work"), 130)

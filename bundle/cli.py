@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, HardwareError, of_system
 from bundle.words import _
 
 Json = dict[str, Any]
@@ -29,13 +29,25 @@ def main() -> None:
     options.pop("verb")
     try:
         result = getattr(importlib.import_module(module), name)(**options)
+        print(json.dumps(result, ensure_ascii=False) if as_json else _plain(result), flush=True)
     except BundleError as error:
-        print(f"skerry-bundle: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` does; what is left goes nowhere. 141 is how a shell shows SIGPIPE.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        _end(str(of_system(error)), of_system(error).exit_code)
+    except MemoryError:
+        _end(_("out of memory; give this machine more, or close other programs"), HardwareError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    print(json.dumps(result, ensure_ascii=False) if as_json else _plain(result))
     sys.exit(0 if result.get("ok", True) else 1)
+
+
+def _end(message: str, code: int) -> None:
+    print(f"skerry-bundle: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _plain(result: Json) -> str:

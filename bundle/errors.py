@@ -17,6 +17,10 @@ A message says what failed, which value, and what to do next. Only `bundle.cli` 
 
 from __future__ import annotations
 
+import errno
+
+from bundle.words import _
+
 
 class BundleError(Exception):
     """The root: anything the bundle raises on purpose."""
@@ -70,3 +74,30 @@ class BusyError(BundleError):
     """Another installation is running on this machine."""
 
     exit_code = 9
+
+
+def of_system(error: OSError) -> BundleError:
+    """Return what a refusal of the operating system is to a person: no room, a bad medium, a place that may not be used, or none."""
+    path, reason = error.filename2 or error.filename or "?", error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return HardwareError(
+            _("no room left on the disk; free some or name a folder on another one, then give the same command again")
+        )
+    if error.errno == errno.EIO:
+        return HardwareError(
+            _(
+                "`{path}`: {reason}; `skerry-bundle receive` repairs a damaged stick, or take another disk",
+                path=path,
+                reason=reason,
+            )
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InputError(
+            _(
+                "`{path}` may not be used: {reason}; be its owner or root, or name another place",
+                path=path,
+                reason=reason,
+            )
+        )
+    kind = NotFoundError if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV) else InputError
+    return kind(_("cannot use `{path}`: {reason}; check the path that was given", path=path, reason=reason))

@@ -103,11 +103,15 @@ def files_below(folder: Path) -> dict[str, str]:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hex digits."""
+    """Return the SHA-256 of a file, 64 hex digits. Raises `OSError` that names the file, also where a sector cannot be read."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     return digest.hexdigest()
 
 

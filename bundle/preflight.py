@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import NotFoundError
-from bundle.manifest import MANIFEST, PARTS, PROFILE, RUNTIME, parse
+from bundle.errors import IntegrityError, NotFoundError
+from bundle.manifest import MANIFEST, PARTS, PROFILE, RUNTIME, SECOND_COPY, parse
 from bundle.slots import Prefix, default_prefix
 from bundle.words import _
 
@@ -93,12 +93,18 @@ def preflight(
 
 
 def _about(source: Path) -> Json:
-    if (source / PROFILE).is_file():
-        header = parse((source / MANIFEST).read_text("ascii"), MANIFEST).header if (source / MANIFEST).is_file() else {}
-        return {**header, **json.loads((source / PROFILE).read_bytes())}
-    for folder in (source, source / "VOLUME1"):
-        if (folder / PARTS).is_file():
-            return dict(parse((folder / PARTS).read_text("ascii"), PARTS).header)
+    try:
+        if (source / PROFILE).is_file():
+            listed = (source / MANIFEST).is_file()
+            header = parse((source / MANIFEST).read_text("ascii"), MANIFEST).header if listed else {}
+            return {**header, **json.loads((source / PROFILE).read_bytes())}
+        for folder in (source, source / "VOLUME1", source / SECOND_COPY):
+            if (folder / PARTS).is_file():
+                return dict(parse((folder / PARTS).read_text("ascii"), PARTS).header)
+    except (ValueError, TypeError):
+        raise IntegrityError(
+            _("what `{path}` says of itself cannot be read; `receive` it first", path=source)
+        ) from None
     raise NotFoundError(_("`{path}` is no stick, no staging folder and no payload", path=source))
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -24,6 +23,7 @@ from typing import Any
 from bundle import p384
 from bundle.errors import IntegrityError, MissingPartError, NotFoundError, PolicyError
 from bundle.manifest import SECOND_SIGNATURE, SIGNATURE, SM2_SIGNATURE
+from bundle.slots import write_durably
 from bundle.words import _
 
 Json = dict[str, Any]
@@ -43,14 +43,14 @@ def keygen(folder: Path, signed_by: Path | None = None, sm2: bool = False) -> Js
     private, public = folder / PRIVATE_KEY, folder / PUBLIC_KEY
     if private.exists():
         raise PolicyError(_("`{path}` exists; a key is never overwritten: name another folder", path=private))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(private, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     curve = "SM2" if sm2 else "P-384"
-    _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", str(private))
-    _openssl("pkey", "-in", str(private), "-pubout", "-out", str(public))
+    content = _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_durably(public, _openssl("pkey", "-pubout", content=content), 0o644)
     if signed_by:
         shutil.copyfile(public, folder / NEXT_KEY)
         (folder / NEXT_SIGNATURE).write_bytes(_p384(public.read_bytes(), signed_by))
+    write_durably(private, content, 0o600)  # last: a key that is there is whole
     return {"key": str(folder), "fingerprint": on_paper(fingerprint(public))}
 
 

@@ -143,3 +143,14 @@ def test_settings_lists_every_setting() -> None:
 def test_every_error_class_has_an_exit_code_of_its_own() -> None:
     codes = [kind.exit_code for kind in ApplianceError.__subclasses__() if kind.__module__ == "appliance.errors"]
     assert sorted(codes) == [2, 3, 4, 5, 6, 7, 8, 9, 130]
+
+
+@pytest.mark.parametrize("words", [["kinds"], ["settings"], ["settings", "--json"], ["--help"]])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(words: list[str]) -> None:
+    """As `skerry list | head -1` does: no traceback, and the code that a shell gives for SIGPIPE."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "appliance.cli", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from appliance.errors import SettingsError
-from appliance.words import _
+from appliance.words import _, translated
 
 __all__ = [
     "BasesSettings",
@@ -33,6 +33,7 @@ __all__ = [
     "StoreSettings",
     "TrainSettings",
     "describe",
+    "descriptions",
     "home_folder",
     "load",
     "reason_of",
@@ -98,7 +99,9 @@ class IngestSettings(Section):
 class ScrubSettings(Section):
     """What counts as personal data and what replaces it."""
 
-    policy: Literal["balanced"] = Field("balanced", description="policy: thresholds and kinds by name")
+    policy: str = Field(
+        "balanced", description="policy: the name of a shipped one (`skerry policy list`) or a TOML file"
+    )
     min_score: float = Field(0.4, ge=0, le=1, description="findings below this score are kept as text")
     batch_rows: int = Field(128, ge=1, le=4096, description="records handed to the recognizers at once")
 
@@ -328,6 +331,11 @@ def _flat() -> Iterator[tuple[str, Any]]:
             yield f"{section}.{key}", value
 
 
+def descriptions() -> list[str]:
+    """Return what every setting says of itself, in English: the catalogue takes these from here."""
+    return [field.description or "" for _key, field in _flat()]
+
+
 def describe(settings: Settings, home: Path) -> list[dict[str, str]]:
     """List every setting as `key value default unit source description`; source is `environment`, `file` or `default`."""
     path = home / "skerry.toml"
@@ -349,7 +357,7 @@ def describe(settings: Settings, home: Path) -> list[dict[str, str]]:
                 "default": str(field.default),
                 "unit": unit or choices,
                 "source": source,
-                "description": field.description or "",
+                "description": translated(field.description or ""),
             }
         )
     return rows

@@ -1,0 +1,230 @@
+"""A policy: which kinds of personal data are looked for, and what stands in their place. One TOML file, shipped or your own.
+
+::
+
+    [policy]
+    name = "ward-7"                  what the report calls it
+    mode = "balanced"                balanced, max-recall or structured-only
+    min_score = 0.4                  findings below this score stay
+    law = "hipaa-safe-harbor"        whose classes `skerry policy check` goes through (optional)
+    default = "placeholder"          the operator of the kinds that are not named below
+    off = ["URL"]                    kinds that are not looked for
+    en = "..."                       what it is, for people
+    zh = "..."
+    source = "..."
+
+    [kinds]
+    PERSON = "surrogate"
+    AGE = { operator = "generalise", band = 10 }
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from appliance.errors import SettingsError
+from appliance.privacy.kinds import KINDS
+from appliance.words import _
+
+__all__ = ["OPERATORS", "Mode", "OperatorSpec", "Policy", "load", "shipped"]
+
+Mode = Literal["balanced", "max-recall", "structured-only"]
+
+# Each operator with its options and what they may be.
+OPERATORS: Mapping[str, Mapping[str, Container[Any]]] = {
+    "placeholder": {},
+    "surrogate": {},
+    "mask": {"form": ("jrt-0171", "all")},
+    "hmac": {"length": range(16, 65)},
+    "date-shift": {"days": range(1, 3651)},
+    "generalise": {"date": ("year", "month"), "band": range(1, 31)},
+    "suppress": {},
+    "keep": {},
+    "vault": {},
+}
+_FOLDER = Path(__file__).parent / "policies"
+_NAME = re.compile(r"[A-Za-z0-9_\-.\u4e00-\u9fff]{1,64}")
+_KEYS = ("name", "mode", "min_score", "law", "default", "off", "en", "zh", "source")
+
+
+@dataclass(frozen=True)
+class OperatorSpec:
+    """What stands in place of a finding: an operator's name and its options."""
+
+    operator: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy that was read and found sound. `kinds` are looked for; `digest` is the SHA-256 of what it does (64 hex digits)."""
+
+    name: str
+    mode: Mode
+    kinds: frozenset[str]
+    operators: Mapping[str, OperatorSpec]
+    default: OperatorSpec
+    min_score: float
+    en: str
+    zh: str
+    source: str
+    digest: str
+    law: str = ""
+
+    def operator(self, kind: str) -> OperatorSpec:
+        """Return what stands in place of a finding of `kind`."""
+        return self.operators.get(kind, self.default)
+
+
+def shipped() -> list[str]:
+    """Return the names of the policies that come with Skerry."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load(name_or_path: str | Path) -> Policy:
+    """Read a shipped policy by name, or a TOML file by path. Raises `SettingsError` for the first fault, naming the nearest right word."""
+    path = find(name_or_path)
+    content = read(path)
+    for fault in faults(content):
+        raise SettingsError(_("policy `{file}`: {fault}", file=path, fault=fault))
+    return _build(content, path)
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Return the file of a policy. Raises `SettingsError` where there is none."""
+    names = shipped()
+    if str(name_or_path) in names:
+        return _FOLDER / f"{name_or_path}.toml"
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    raise SettingsError(
+        _(
+            "no policy `{name}`: it is neither a file nor one of {names}; see `skerry policy list`",
+            name=name_or_path,
+            names=", ".join(f"`{name}`" for name in names),
+        )
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Parse a policy file. Raises `SettingsError` for one that cannot be read or is no TOML."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(_("cannot read the policy `{file}`: {error}", file=path, error=error)) from error
+
+
+def faults(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what keeps `content` from being a policy, each with the nearest right word."""
+    about, kinds = content.get("policy", {}), content.get("kinds", {})
+    for section in sorted(set(content) - {"policy", "kinds"}):
+        yield unknown(_("section"), section, ("policy", "kinds"))
+    if not isinstance(about, dict) or not isinstance(kinds, dict):
+        yield _("`policy` and `kinds` are sections: write `[policy]`, `[kinds]`")
+        return
+    yield from _about_faults(about)
+    known = [kind.name for kind in KINDS]
+    for name, spec in kinds.items():
+        if name not in known:
+            yield unknown(_("kind"), name, known)
+        yield from _operator_faults(name, spec)
+
+
+def _about_faults(about: Mapping[str, Any]) -> Iterator[str]:
+    for key in about:
+        if key not in _KEYS:
+            yield unknown(_("key"), key, _KEYS)
+    if not _NAME.fullmatch(str(about.get("name", ""))):
+        yield _("`name` is missing, or no name: letters, digits, Han characters, `_`, `-` and `.`, at most 64")
+    if about.get("mode", "balanced") not in get_args(Mode):
+        yield unknown(_("mode"), about["mode"], get_args(Mode))
+    score = about.get("min_score", 0.4)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        yield _("`min_score` must be a number from 0 to 1")
+    for key in ("en", "zh", "source", "law"):
+        if not isinstance(about.get(key, ""), str):
+            yield _("`{key}` must be text, in quotes", key=key)
+    off = about.get("off", [])
+    if not isinstance(off, list):
+        yield _("`off` must be a list of kinds")
+        off = []
+    known = [kind.name for kind in KINDS]
+    for name in off:
+        if name not in known:
+            yield unknown(_("kind"), name, known)
+    yield from _operator_faults("default", about.get("default", "placeholder"))
+
+
+def _operator_faults(kind: str, spec: Any) -> Iterator[str]:
+    options = dict(spec) if isinstance(spec, dict) else {"operator": spec}
+    operator = options.pop("operator", None)
+    if operator not in tuple(OPERATORS):
+        yield _("`{kind}`: {fault}", kind=kind, fault=unknown(_("operator"), operator, OPERATORS))
+        return
+    allowed = OPERATORS[operator]
+    for name, value in options.items():
+        if name not in allowed:
+            fault = unknown(_("option"), name, allowed) if allowed else _("`{operator}` has none", operator=operator)
+            yield _("`{kind}`: {fault}", kind=kind, fault=fault)
+        elif isinstance(value, bool) or value not in allowed[name]:
+            yield _(
+                "`{kind}`: `{option}` of `{operator}` must be {choices}",
+                kind=kind,
+                option=name,
+                operator=operator,
+                choices=_choices(allowed[name]),
+            )
+
+
+def _choices(allowed: Container[Any]) -> str:
+    if isinstance(allowed, range):
+        return _("a whole number from {first} to {last}", first=allowed[0], last=allowed[-1])
+    return ", ".join(f"`{each}`" for each in cast(tuple[str, ...], allowed))
+
+
+def unknown(what: str, word: Any, known: Any) -> str:
+    """Say that `word` is not known, and which of `known` is nearest to it."""
+    lower = {str(name).lower(): str(name) for name in known}
+    near = difflib.get_close_matches(str(word).lower(), lower, n=1, cutoff=0.0)
+    return _("unknown {what} `{word}`; the nearest known one is `{near}`", what=what, word=word, near=lower[near[0]])
+
+
+def _build(content: Mapping[str, Any], path: Path) -> Policy:
+    about = content["policy"]
+    operators = {name: _spec(spec) for name, spec in content.get("kinds", {}).items()}
+    kinds = {kind.name for kind in KINDS if kind.on} | set(operators)
+    fields: dict[str, Any] = {
+        "name": about["name"],
+        "mode": about.get("mode", "balanced"),
+        "kinds": frozenset(kinds - set(about.get("off", ()))),
+        "operators": operators,
+        "default": _spec(about.get("default", "placeholder")),
+        "min_score": float(about.get("min_score", 0.4)),
+        "law": about.get("law", ""),
+    }
+    words = {key: about.get(key, "") for key in ("en", "zh", "source")}
+    return Policy(**fields, **words, digest=_digest(fields))
+
+
+def _spec(spec: Any) -> OperatorSpec:
+    options = dict(spec) if isinstance(spec, dict) else {"operator": spec}
+    return OperatorSpec(options.pop("operator"), options)
+
+
+def _digest(fields: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a policy does as canonical JSON; how it is described does not count."""
+
+    def plain(value: Any) -> Any:
+        return sorted(value) if isinstance(value, frozenset) else [value.operator, dict(value.options)]
+
+    text = json.dumps(fields, default=plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -25,5 +25,9 @@ def _catalogue(which: str) -> gettext.NullTranslations:
 
 def _(message: str, /, **values: object) -> str:
     """Translate `message` for the reader, then fill its `{name}` places from `values`."""
-    translated = _catalogue(language()).gettext(message)
-    return translated.format(**values) if values else translated
+    return translated(message).format(**values) if values else translated(message)
+
+
+def translated(message: str) -> str:
+    """Return `message` in the reader's language, for text that is no literal where it is shown (the settings' descriptions)."""
+    return _catalogue(language()).gettext(message) if message else ""

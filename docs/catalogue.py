@@ -1,6 +1,6 @@
 """Bring the Chinese catalogue up to date: `python docs/catalogue.py`, or `make words`.
 
-Takes every `_("...")` of the source into the catalogue of its package (the bundle stands alone, so it has its own), drops what nobody
+Takes every `_("...")` of the source, and what the settings say of themselves, into the catalogue of its package (the bundle stands alone, so it has its own), drops what nobody
 says any more, compiles, and names what still lacks its Chinese. Babel's own commands would refuse `95 % interval` as a broken `%i` of another kind of message.
 """
 
@@ -13,6 +13,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+
+from appliance.settings import descriptions
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = "locale/zh/LC_MESSAGES"
@@ -29,6 +31,9 @@ def said(sources: tuple[str, ...]) -> Catalog:
     for source in sources:
         for _file, _line, message, _comments, _context in extract_from_dir(ROOT / source, keywords={"_": None}):
             found.add(message)
+    if "appliance" in sources:
+        for description in descriptions():
+            found.add(description)
     return found
 
 

@@ -14,6 +14,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from appliance import errors, words
+from appliance.settings import descriptions
 from docs.catalogue import CATALOGUES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +43,7 @@ def places(message: str) -> set[str]:
 @cache
 def messages() -> dict[str, bool]:
     """Return every message of the source; True where values are filled in."""
-    found: dict[str, bool] = {}
+    found = dict.fromkeys(descriptions(), False)
     for path in SOURCES:
         for call in calls(path):
             if isinstance(call.args[0], ast.Constant):

@@ -88,12 +88,13 @@ def keys(store: Store) -> list[dict[str, Any]]:
 
 
 def kinds() -> list[dict[str, Any]]:
-    """Return the kinds of personal data that the scrub knows, described in the reader's language."""
-    from appliance.privacy.kinds import KINDS
+    """Return the kinds of personal data that the scrub knows, then the numbers they take in (with `parent`), described in the reader's language."""
+    from appliance.privacy.kinds import FORMS, KINDS
 
     return [
         {
             "kind": kind.name,
+            "parent": kind.parent,
             "description": kind.zh if language() == "zh" else kind.en,
             "presidio": kind.presidio,
             "source": kind.source,
@@ -101,7 +102,7 @@ def kinds() -> list[dict[str, Any]]:
             "languages": kind.languages,
             "on": kind.on,
         }
-        for kind in KINDS
+        for kind in (*KINDS, *FORMS)
     ]
 
 

@@ -71,4 +71,6 @@ def _is_han(character: str) -> bool:
     return "\u4e00" <= character <= "\u9fff"
 
 
-RECOGNIZER = Recognizer("address_zh", find, trigger=re.compile("[省市区县镇乡村路街道巷弄号栋幢座楼室苑址编]"))
+RECOGNIZER = Recognizer(
+    "address_zh", find, trigger=re.compile("[省市区县镇乡村路街道巷弄号栋幢座楼室苑址编]"), names=True
+)

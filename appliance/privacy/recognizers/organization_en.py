@@ -33,4 +33,4 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(start, match.end(1), "ORGANIZATION", score)
 
 
-RECOGNIZER = Recognizer("organization_en", find, trigger=_TRIGGER)
+RECOGNIZER = Recognizer("organization_en", find, trigger=_TRIGGER, names=True)

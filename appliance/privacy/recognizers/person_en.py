@@ -402,4 +402,4 @@ _FIELDS = frozenset(
     ]
 )
 
-RECOGNIZER = Recognizer("person_en", find, trigger=re.compile(r"[A-Za-z]{2}"))
+RECOGNIZER = Recognizer("person_en", find, trigger=re.compile(r"[A-Za-z]{2}"), names=True)

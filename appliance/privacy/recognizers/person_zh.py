@@ -285,4 +285,4 @@ def _plausible(name: str) -> bool:
     return "某" not in name and name not in _NO_NAMES and name[:2] not in _NO_NAMES and not _NO_GIVEN & set(name[1:])
 
 
-RECOGNIZER = Recognizer("person_zh", find, trigger=re.compile("[\u4e00-\u9fff]"))
+RECOGNIZER = Recognizer("person_zh", find, trigger=re.compile("[\u4e00-\u9fff]"), names=True)

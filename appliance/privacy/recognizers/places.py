@@ -58,4 +58,4 @@ def find(text: str) -> Iterator[Hit]:
         yield Hit(*match.span(1), "NATIONALITY", 0.6)
 
 
-RECOGNIZER = Recognizer("places_en", find, trigger=re.compile(r"[A-Za-z]{4}|U\.?[KS]"))
+RECOGNIZER = Recognizer("places_en", find, trigger=re.compile(r"[A-Za-z]{4}|U\.?[KS]"), names=True)

@@ -48,7 +48,8 @@ class Hit:
 class Recognizer:
     """One recognizer. It runs on a text with at least `min_digits` digits in which `trigger` (if any) is found.
 
-    `strong` kinds are searched a second time in the scrubbed text: a find there holds the record back.
+    `strong` kinds are searched a second time in the scrubbed text: a find there holds the record back. Recognizers of `names` are left out in the
+    mode `structured-only`. `eager` runs in place of `find` in the mode `max-recall`: the same and more, at the price of precision.
     """
 
     rule: str
@@ -56,6 +57,8 @@ class Recognizer:
     min_digits: int = 0
     trigger: re.Pattern[str] | None = None
     strong: bool = False
+    names: bool = False
+    eager: Callable[[str], Iterable[Hit]] | None = None
 
 
 def beside(text: str, start: int, end: int, words: re.Pattern[str], before: int = 40, after: int = 0) -> bool:

@@ -336,4 +336,5 @@ RECOGNIZER = Recognizer(
     "street_address",
     find,
     trigger=re.compile(r"[0-9]|\b(?:Street|Road|Avenue|Lane|Boulevard|Terrace|Crescent|Highway|Parkway|corner of)\b"),
+    names=True,
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError, HardwareError, of_system
+from bundle.slots import default_prefix
 from bundle.words import _
 
 Json = dict[str, Any]
@@ -117,7 +118,8 @@ def _connected_side(verb: Any) -> None:
     )
     added.add_argument("stick", type=Path, nargs="+", metavar="bundle", help=_("the bundle's folder"))
     added.add_argument("--to", type=Path, required=True, dest="staging", metavar="STICK", help=_("the stick's folder"))
-    _keys(added)
+    _keys(added, kept=False)
+    _discard(added)
     added = verb("delta", "bundle.delta:delta", _("Write a stick with the files alone that a new bundle changes."))
     added.add_argument("base", type=Path, help=_("the bundle that the other side has"))
     added.add_argument("new", type=Path, help=_("the bundle that it shall have"))
@@ -134,11 +136,30 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--no-sandbox", action="store_true", help=_("read the pickle without a network namespace"))
 
 
-def _keys(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--vendor-key", type=Path, required=True, metavar="FILE", help=_("the public key that you trust"))
+def _keys(verb: argparse.ArgumentParser, kept: bool = True) -> None:
+    """Add the options for the trusted keys; `kept`: those of the installation here are demanded too."""
+    if kept:
+        verb.add_argument(
+            "--prefix",
+            type=Path,
+            default=default_prefix(),
+            metavar="DIR",
+            help=_("the installation whose trusted keys are demanded too (/opt/skerry)"),
+        )
+    verb.add_argument(
+        "--vendor-key",
+        type=Path,
+        required=not kept,
+        metavar="FILE",
+        help=_("the public key that you trust; needed the first time") if kept else _("the public key that you trust"),
+    )
+    _more_keys(verb)
+    verb.add_argument("--least-serial", type=int, default=0, metavar="N", help=_("refuse a serial below this one"))
+
+
+def _more_keys(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--second", type=Path, metavar="FILE", help=_("a second public key that must have signed too"))
     verb.add_argument("--sm2", type=Path, metavar="FILE", help=_("an SM2 public key that must have signed too"))
-    verb.add_argument("--least-serial", type=int, default=0, metavar="N", help=_("refuse a serial below this one"))
 
 
 def _sealed_side(verb: Any) -> None:
@@ -156,7 +177,12 @@ def _sealed_side(verb: Any) -> None:
     added.add_argument("stick", type=Path, nargs="+", help=_("the stick's folder, or each volume's"))
     added.add_argument("--staging", type=Path, required=True, metavar="DIR", help=_("the copy; give it again to go on"))
     _keys(added)
+    _discard(added)
     _installation(verb)
+
+
+def _discard(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--discard", action="store_true", help=_("throw away another bundle that lies there"))
 
 
 def _installation(verb: Any) -> None:
@@ -176,6 +202,7 @@ def _installation(verb: Any) -> None:
     added.add_argument(
         "--vendor-key", type=Path, metavar="FILE", help=_("the public key that you trust; needed the first time")
     )
+    _more_keys(added)
     added.add_argument("--keys", type=Path, metavar="DIR", help=_("folder of the key files, outside the home"))
     added.add_argument("--user", metavar="NAME", help=_("who the services run as (`skerry`)"))
     added.add_argument(

@@ -12,7 +12,7 @@ from typing import Any
 
 from bundle import sign
 from bundle.errors import PolicyError
-from bundle.manifest import MANIFEST, RUNTIME, Listing, sha256
+from bundle.manifest import MANIFEST, RUNTIME, SECOND_SIGNATURE, SM2_SIGNATURE, Listing, sha256
 from bundle.media import SAME_IN_BOTH, put_on_stick
 from bundle.receive import receive
 from bundle.verify import read_manifest, read_parts, unpack
@@ -29,12 +29,14 @@ def delta(
     Both are bundles as `build` wrote them, signed by the same key. Raises `PolicyError` for another product, platform or
     profile, or a serial that does not rise.
     """
-    public = key / sign.PUBLIC_KEY
+    vendor = key / sign.PUBLIC_KEY
+    others = [folder and folder / sign.PUBLIC_KEY for folder in (second, sm2)]
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent) as held:
         folder = Path(held)
-        old, full = (_payload(bundle, folder / name, public) for bundle, name in ((base, "base"), (new, "new")))
-        parts, _key = read_parts(folder / "new", public)
+        old, full = _payload(base, folder / "base", vendor), _payload(new, folder / "new", vendor, *others)
+        parts, _key = read_parts(folder / "new", vendor, *others)
+        _require_same_signatures(parts, second, sm2)
         _check_order(read_manifest(old), read_manifest(full))
         carried = _keep_new(full, read_manifest(old))
         if _same_runtime(folder):
@@ -45,9 +47,22 @@ def delta(
     return {**report, "base": header["base"], "carried": carried}
 
 
-def _payload(bundle: Path, copy: Path, public: Path) -> Path:
-    receive(bundle, copy, public)
-    return unpack(copy, public)
+def _payload(bundle: Path, copy: Path, vendor: Path, second: Path | None = None, sm2: Path | None = None) -> Path:
+    receive(bundle, copy, vendor, second, sm2)
+    return unpack(copy, vendor, None, second, sm2)
+
+
+def _require_same_signatures(parts: Listing, second: Path | None, sm2: Path | None) -> None:
+    # a site that trusts a second key takes no stick without its signature
+    for suffix, option, given in ((SECOND_SIGNATURE, "--second", second), (SM2_SIGNATURE, "--sm2", sm2)):
+        if suffix in parts.header["signatures"].split() and not given:
+            raise PolicyError(
+                _(
+                    "the new bundle has a signature `{suffix}`; name its key folder with `{option}`",
+                    suffix=suffix,
+                    option=option,
+                )
+            )
 
 
 def _check_order(old: Listing, new: Listing) -> None:

@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from bundle.slots import (
     room_named,
     write_durably,
 )
+from bundle.trust import Keys, keep, trusted
 from bundle.turn import Steps, check_doctor, skerry, turn
 from bundle.verify import check_payload, read_parts, unpack
 from bundle.words import _
@@ -126,6 +128,8 @@ def install(
     source: Path,
     prefix: Path | None = None,
     vendor_key: Path | None = None,
+    second: Path | None = None,
+    sm2: Path | None = None,
     home: Path | None = None,
     keys: Path | None = None,
     user: str | None = None,
@@ -139,7 +143,8 @@ def install(
 ) -> Json:
     """Install the stick, staging folder or unpacked payload `source` and turn to it; given again it goes on after a cut.
 
-    `vendor_key` is the trusted public key (at the first time; then the one kept in the prefix). `lan` are the networks
+    `vendor_key` is the trusted public key (at the first time; then the one kept in the prefix), `second` and `sm2` are
+    others whose signatures are demanded from now on. `lan` are the networks
     that may ask the server, `names` what its certificate says beside the machine's name; `services` decides over systemd units (default: root on a machine that systemd started);
     `user` is who they run as. What is not given stays as it was. `allow_serial` is an older serial that the operator typed.
 
@@ -159,9 +164,9 @@ def install(
             "port": port,
             "gpu": gpu,
         }
-        key = _vendor_key(place, vendor_key)
+        trust = trusted(place.path, vendor_key, second, sm2)
         with steps("verify", _("checked every file against the vendor's signature")):
-            payload, key = _verified(source, place, key, allow_serial)
+            payload, trust = _verified(source, place, trust, allow_serial)
             carried = runtime or next(
                 (path for path in [place.staging / RUNTIME] if payload != source and path.is_file()), None
             )
@@ -175,7 +180,7 @@ def install(
         _prepare_site(place, slot, site, programs, steps)
         signer = [slot / "venv" / "bin" / "python", "-I", "-c", _SIGNER]
         site["appliance"] = programs.run(signer, _("cannot make the appliance's key")).strip() or None
-        write_durably(place.vendor_key, key.read_bytes(), 0o644)
+        keep(place, trust)
         state = turn(place, slot, site, programs, "install", steps)
         _tidy(place, state)
     return {
@@ -203,38 +208,29 @@ def _require_machine(
         raise HardwareError(_("this machine cannot take it:\n{faults}", faults="\n".join(faults)))
 
 
-def _vendor_key(place: Prefix, given: Path | None) -> Path:
-    if given:
-        return given
-    if place.vendor_key.is_file():
-        return place.vendor_key
-    raise NotFoundError(
-        _("no vendor key is known here; compare the fingerprint of one with paper and give it by `--vendor-key FILE`")
-    )
-
-
-def _verified(source: Path, place: Prefix, key: Path, allow_serial: int | None) -> tuple[Path, Path]:
-    """Return the payload's folder and the key that signed it, once every byte was checked and its serial is admitted."""
+def _verified(source: Path, place: Prefix, keys: Keys, allow_serial: int | None) -> tuple[Path, Keys]:
+    """Return the payload's folder and the keys that signed it, once every byte was checked and its serial is admitted."""
     if (source / MANIFEST).is_file():
-        header = parse(check(source / MANIFEST, key).decode("ascii", "replace"), MANIFEST).header
-        check_payload(source, header, key)
+        signed = check(source / MANIFEST, keys.vendor, keys.second, keys.sm2)
+        check_payload(
+            source, parse(signed.decode("ascii", "replace"), MANIFEST).header, keys.vendor, keys.second, keys.sm2
+        )
         payload = source
     else:
-        staging = source
-        if source.absolute() != place.staging:
-            from bundle.receive import receive
-
-            receive(source, place.staging, key)
-            staging = place.staging
-        payload = unpack(staging, key, base=_base(place, staging, key))
-        key = read_parts(staging, key)[1]
+        payload, keys = _unpacked(source, place, keys)
     _require_serial(place, profile(payload), allow_serial)
-    return payload, key
+    return payload, keys
 
 
-def _base(place: Prefix, staging: Path, key: Path) -> Path | None:
-    wanted = read_parts(staging, key)[0].header.get("base")
-    return next((slot for slot in place.slots() if sha256(slot / MANIFEST) == wanted), None)
+def _unpacked(source: Path, place: Prefix, keys: Keys) -> tuple[Path, Keys]:
+    if source.absolute() != place.staging:
+        from bundle.receive import receive
+
+        receive(source, place.staging, keys.vendor, keys.second, keys.sm2, discard=True)
+    listing, signer = read_parts(place.staging, keys.vendor, keys.second, keys.sm2)
+    base = next((slot for slot in place.slots() if sha256(slot / MANIFEST) == listing.header.get("base")), None)
+    payload = unpack(place.staging, keys.vendor, base, keys.second, keys.sm2)
+    return payload, replace(keys, vendor=signer)
 
 
 def _require_serial(place: Prefix, about: Mapping[str, Any], allowed: int | None) -> None:

@@ -8,6 +8,7 @@ Only the names on the signed list are ever written, so nothing else on a stick r
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bundle.errors import HardwareError, IntegrityError, NotFoundError, PolicyError
-from bundle.manifest import PARTS, SECOND_COPY, Listing, sha256
-from bundle.media import NEXT_KEY, NEXT_SIGNATURE
+from bundle.manifest import PARTS, SECOND_COPY, VENDOR_KEY, Listing, sha256
+from bundle.media import NEXT_KEY, NEXT_SIGNATURE, TOOLS
 from bundle.parity import data_names, parity_names, part_sizes, repair
+from bundle.trust import Keys, trusted
 from bundle.verify import SIGNATURES, own_names, read_parts, verify, volumes
 from bundle.words import _, tell
 
@@ -40,29 +42,32 @@ _SIGNED = (
 def receive(
     stick: Path | Sequence[Path],
     staging: Path,
-    vendor_key: Path,
+    vendor_key: Path | None = None,
     second: Path | None = None,
     sm2: Path | None = None,
     least_serial: int = 0,
+    prefix: Path | None = None,
+    discard: bool = False,
 ) -> Json:
     """Copy the stick, or its volumes, to `staging`, repair what is damaged, verify the copy and return what was done.
 
     Run it again after an interruption, or with the next volume in the drive: only what is missing or bad is copied.
-    Raises `NotFoundError` that names the parts of volumes still to come, `IntegrityError` for a stick that is not the
+    `discard` throws away another bundle that lies in `staging`; the keys are those of `verify`. Raises `NotFoundError` that names the parts of volumes still to come, `IntegrityError` for a stick that is not the
     vendor's or cannot be repaired, `PolicyError` where `staging` holds another bundle, `HardwareError` without room.
     """
+    keys = trusted(prefix, vendor_key, second, sm2)
     given = [stick] if isinstance(stick, Path) else list(stick)
     sources = [folder for one in given for folder in volumes(one)]
     try:
         staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         _refuse_links(staging)
         (staging / UNFINISHED).unlink(missing_ok=True)
-        listing = _take_list(sources, staging, vendor_key, second, sm2)
+        listing = _take_list(sources, staging, keys, discard)
         copied, lost = _copy_all(sources, staging, listing)
         _repair(staging, listing, lost, sources)
     except OSError as error:
         raise HardwareError(_("cannot write to `{path}`: {reason}", path=staging, reason=error.strerror)) from None
-    verified = verify(staging, vendor_key, second, sm2, least_serial)
+    verified = verify(staging, keys.vendor, keys.second, keys.sm2, least_serial)
     kept = len(listing.files) - len(copied) - len(lost)
     return {
         **verified,
@@ -73,7 +78,7 @@ def receive(
     }
 
 
-def _take_list(sources: list[Path], staging: Path, vendor_key: Path, second: Path | None, sm2: Path | None) -> Listing:
+def _take_list(sources: list[Path], staging: Path, keys: Keys, discard: bool) -> Listing:
     """Put the signed list, its signatures and their second copies into staging, from whichever copies of them agree."""
     for source, list_at, signatures_at in product(sources, ("", SECOND_COPY), ("", SECOND_COPY)):
         with tempfile.TemporaryDirectory() as held:
@@ -81,11 +86,12 @@ def _take_list(sources: list[Path], staging: Path, vendor_key: Path, second: Pat
             for name in _SIGNED:
                 _copy(source / (list_at if name == PARTS else signatures_at) / name, copy / name, _MOST_LIST_BYTES)
             with suppress(IntegrityError, NotFoundError):
-                listing, _key = read_parts(copy, vendor_key, second, sm2)
-                _place_list(copy, staging, listing)
+                listing, _key = read_parts(copy, keys.vendor, keys.second, keys.sm2)
+                _place_list(copy, staging, listing, discard)
                 return listing
+    demanded = ", ".join(f"`{key}`" for key in (keys.vendor, keys.second, keys.sm2) if key)
     raise IntegrityError(
-        _("no copy of `{name}` on `{stick}` is signed by `{key}`", name=PARTS, stick=sources[0], key=vendor_key)
+        _("no copy of `{name}` on `{stick}` is signed by {keys}", name=PARTS, stick=sources[0], keys=demanded)
     )
 
 
@@ -95,18 +101,32 @@ def _refuse_links(staging: Path) -> None:
             raise IntegrityError(_("`{path}` is a link; nothing is written through links", path=path))
 
 
-def _place_list(copy: Path, staging: Path, listing: Listing) -> None:
+def _place_list(copy: Path, staging: Path, listing: Listing, discard: bool) -> None:
     there = staging / PARTS
     if there.exists() and there.read_bytes() != (copy / PARTS).read_bytes():
-        raise PolicyError(
-            _("`{path}` holds another bundle or a damaged list; remove it, or name another folder", path=staging)
-        )
+        if not discard:
+            raise PolicyError(
+                _(
+                    "`{path}` holds another bundle or a damaged list; give `--discard` to throw that away, or name another folder",
+                    path=staging,
+                )
+            )
+        tell(_("throwing away the other bundle in `{path}`", path=staging))
+        _discard(staging)
     (staging / SECOND_COPY).mkdir(exist_ok=True, mode=0o700)
     for name in own_names(PARTS, listing.header):
         for at in (staging, staging / SECOND_COPY):
             if (copy / name).exists() and not _is(at / name, sha256(copy / name)):
                 _copy(copy / name, staging / UNFINISHED)
                 _place(staging / UNFINISHED, at / name)
+
+
+def _discard(staging: Path) -> None:
+    """Remove what a bundle puts into a staging folder, and nothing else."""
+    shutil.rmtree(staging / SECOND_COPY, ignore_errors=True)
+    for path in staging.iterdir():
+        if path.is_file() and (path.suffix == ".BIN" or path.name in {*_SIGNED, *TOOLS, VENDOR_KEY}):
+            path.unlink()
 
 
 def _copy_all(sources: list[Path], staging: Path, listing: Listing) -> tuple[list[str], set[str]]:

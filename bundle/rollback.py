@@ -57,7 +57,10 @@ def status(prefix: Path | None = None) -> Json:
         "unfinished": state.get("intent"),
         "home": state.get("home"),
         "command": str(place.command),
-        "vendor": on_paper(fingerprint(place.vendor_key)) if place.vendor_key.is_file() else None,
+        **{
+            name: on_paper(fingerprint(path)) if path.is_file() else None
+            for name, path in (("vendor", place.vendor_key), ("second", place.second_key), ("sm2", place.sm2_key))
+        },
         "appliance": on_paper(state["appliance"]) if state.get("appliance") else None,
         "history": state.get("history", []),
     }

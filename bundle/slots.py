@@ -5,7 +5,7 @@ A prefix::
     releases/VERSION/    a slot: the payload's files, `venv/`, and `COMPLETE`, written last
     current              a link to the slot in use: replacing it is the switch
     state.json           serials, history, where home and keys lie; outlives every slot
-    vendor.pem           the key that a later bundle is checked with
+    vendor.pem           the key that a later bundle is checked with; `second.pem` and `sm2.pem` where those are trusted too
     bin/skerry           the command of whatever slot is in use
     staging/  .lock
 
@@ -59,7 +59,9 @@ class Prefix:
         self.path = path.expanduser().absolute()
         self.releases = self.path / "releases"
         self.link = self.path / "current"
-        self.vendor_key = self.path / "vendor.pem"
+        self.vendor_key, self.second_key, self.sm2_key = (
+            self.path / name for name in ("vendor.pem", "second.pem", "sm2.pem")
+        )
         self.staging = self.path / "staging"
         self.state_file = self.path / "state.json"
         self.command = self.path / "bin" / "skerry"

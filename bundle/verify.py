@@ -30,6 +30,7 @@ from bundle.manifest import (
 )
 from bundle.media import MANIFEST_FORMAT, NEXT_KEY, NEXT_SIGNATURE, PARTS_FORMAT, SAME_IN_BOTH, VOLUME
 from bundle.parity import data_names
+from bundle.trust import trusted
 from bundle.words import _
 
 Json = dict[str, Any]
@@ -38,16 +39,23 @@ SIGNATURES = (SIGNATURE, SECOND_SIGNATURE, SM2_SIGNATURE)
 
 
 def verify(
-    stick: Path, vendor_key: Path, second: Path | None = None, sm2: Path | None = None, least_serial: int = 0
+    stick: Path,
+    vendor_key: Path | None = None,
+    second: Path | None = None,
+    sm2: Path | None = None,
+    least_serial: int = 0,
+    prefix: Path | None = None,
 ) -> Json:
     """Check the stick, its volumes side by side, or a staging folder, against the vendor's public key and return what it is.
 
-    `second` and `sm2` are further public keys, whose signatures are then demanded. Raises `IntegrityError` that names each
-    file that was changed, is missing or is on no list, and `PolicyError` for a serial below `least_serial`.
+    `second` and `sm2` are further public keys, whose signatures are then demanded, as are those of the keys that the
+    installation in `prefix` trusts. Raises `IntegrityError` that names each file that was changed, is missing or is on no
+    list, and `PolicyError` for a serial below `least_serial`.
     """
+    keys = trusted(prefix, vendor_key, second, sm2)
     folders = volumes(stick)
     found = _found(folders)  # first, as it refuses links and pipes
-    listing, key = read_parts(folders[0], vendor_key, second, sm2)
+    listing, key = read_parts(folders[0], keys.vendor, keys.second, keys.sm2)
     faults = list(differences(_wanted(folders[0], listing), found))
     if faults:
         raise IntegrityError(_("`{stick}` is not what was signed:\n{faults}", stick=stick, faults=_shown(faults)))
@@ -66,7 +74,7 @@ def verify(
         "fingerprint": sign.on_paper(sign.fingerprint(key)),
         "not_checked": [
             PARTS + suffix
-            for suffix, given in ((SECOND_SIGNATURE, second), (SM2_SIGNATURE, sm2))
+            for suffix, given in ((SECOND_SIGNATURE, keys.second), (SM2_SIGNATURE, keys.sm2))
             if suffix in listing.header["signatures"].split() and not given
         ],
     }

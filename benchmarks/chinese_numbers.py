@@ -106,7 +106,7 @@ def credit_code(random: Random) -> str:
     code = organization(random)
     while set(code) - set(CREDIT):
         code = organization(random)
-    body = random.choice(("91", "92", "93", "11", "12", "52", "53", "G1")) + random.choice(AREAS) + code
+    body = random.choice(("91", "92", "93", "11", "12", "52", "53", "Y1")) + random.choice(AREAS) + code
     total = sum(CREDIT.index(each) * pow(3, place, 31) for place, each in enumerate(body))
     return body + CREDIT[-total % 31]
 

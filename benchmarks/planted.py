@@ -44,22 +44,22 @@ class Trap:
 
 @dataclass(frozen=True)
 class Planted:
-    """Where a value stands in a row, and which kind of number it is."""
+    """Where a value stands in a row, which kind of number it is, and how it is hidden (`plain` when it is not)."""
 
     start: int
     end: int
     kind: str
     name: str
+    way: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """One text with its values, its traps and the way in which its numbers are hidden (`plain` when they are not)."""
+    """One text with its values and its traps."""
 
     text: str
     values: tuple[Planted, ...]
     traps: tuple[Planted, ...]
-    way: str
 
 
 @dataclass(frozen=True)
@@ -101,17 +101,15 @@ def _row(parts: Sequence[Value | Trap], hidden: bool, random: Random, words: Wor
     personal = any(isinstance(part, Value) for part in parts)
     text = random.choice(words.leads + words.people if personal else words.leads)
     found: dict[bool, list[Planted]] = {True: [], False: []}
-    way = "plain"
     for number, part in enumerate(parts):
         value = part.make(random)
-        if hidden:
-            way, value = hide(value, random)
+        way, value = hide(value, random) if hidden else ("plain", value)
         before, after = _carrier(part, random, words).split("{}")
         text += (random.choice(words.joints) if number else "") + before
         kind = part.kind if isinstance(part, Value) else ""
-        found[isinstance(part, Value)].append(Planted(len(text), len(text) + len(value), kind, part.name))
+        found[isinstance(part, Value)].append(Planted(len(text), len(text) + len(value), kind, part.name, way))
         text += value + after
-    return Row(text + random.choice(words.tails), tuple(found[True]), tuple(found[False]), way)
+    return Row(text + random.choice(words.tails), tuple(found[True]), tuple(found[False]))
 
 
 def _carrier(part: Value | Trap, random: Random, words: Words) -> str:
@@ -160,15 +158,14 @@ def mixed(value: str, random: Random) -> str:
 
 
 def grouped(mark: str) -> Callable[[str, Random], str]:
-    """Return what writes a number in groups with `mark` between them: 3-4-4 for eleven places, 6-8-4 for eighteen, else fours."""
+    """Return what writes a number in groups with `mark` between them: in its own groups, else 3-4-4 for eleven places, 6-8-4 for eighteen, threes or fours."""
 
     def group(value: str, random: Random) -> str:
+        own = [len(piece) for piece in value.replace("-", " ").split()]
         plain = value.replace("-", "").replace(" ", "")
-        sizes = {11: (3, 4, 4), 18: random.choice(((6, 8, 4), (6, 4, 4, 4), (3, 3, 4, 4, 4)))}.get(
-            len(plain), (4,) * 10
-        )
+        usual = {9: (3,) * 3, 11: (3, 4, 4), 18: random.choice(((6, 8, 4), (6, 4, 4, 4), (3, 3, 4, 4, 4)))}
         pieces, place = [], 0
-        for size in sizes:
+        for size in own if len(own) > 1 else usual.get(len(plain), (4,) * 12):
             pieces.append(plain[place : place + size])
             place += size
         return mark.join(piece for piece in pieces if piece)
@@ -244,7 +241,7 @@ def evaluate(made: Sequence[Row], finder: Finder) -> dict[str, dict[str, tuple[i
         masked, gold = _cover(row.text, found), _cover(row.text, [(each.start, each.end, "") for each in row.values])
         for each in row.values:
             whole = all(masked[place] for place in _letters(row.text, each.start, each.end))
-            for table, key in ((recall, each.name), (ways, row.way)):
+            for table, key in ((recall, each.name), (ways, each.way)):
                 table[key][0] += whole
                 table[key][1] += 1
         for each in row.traps:
@@ -315,4 +312,4 @@ def _show(made: Sequence[Row], finder: Finder, name: str) -> None:
             for table in ("recall", "traps untouched"):
                 right, total = scores[table].get(name, (0, 0))
                 if right < total:
-                    print(table, row.way, repr(row.text), finder([row.text])[0])
+                    print(table, repr(row.text), finder([row.text])[0])

@@ -72,6 +72,21 @@ def ssn(random: Random) -> str:
     return f"{area:03d}{random.randint(1, 99):02d}{random.randint(1, 9999):04d}"
 
 
+def never_ssn(random: Random) -> str:
+    """Return what looks like a social security number and is never given out: area 000 or 666, group 00, serial 0000."""
+    number = ssn(random)
+    area, group, serial = number[:3], number[3:5], number[5:]
+    wrong = ((random.choice(("000", "666")), group, serial), (area, "00", serial), (area, group, "0000"))
+    return "-".join(random.choice(wrong))
+
+
+def isbn(random: Random) -> str:
+    """Return a book's number (ISO 2108: weights 1 and 3 modulo 10)."""
+    body = "978" + digits(9)(random)
+    check = -weighted(body, (1, 3) * 6) % 10
+    return random.choice((f"{body}{check}", f"978-{body[3]}-{body[4:7]}-{body[7:]}-{check}"))
+
+
 def itin(random: Random) -> str:
     """Return a taxpayer's number of the IRS: 9, and a group of 50-65, 70-88, 90-92 or 94-99."""
     group = random.choice([*range(50, 66), *range(70, 89), 90, 91, 92, *range(94, 100)])
@@ -515,7 +530,7 @@ TRAPS: tuple[Trap, ...] = (
     Trap("tracking", either(pattern("1Z999AA10000000000"), digits(12), digits(20), pattern("AA000000000US")), ("tracking number {}", "UPS {}", "parcel {} is out for delivery", "tracking: {}")),
     Trap("invoice", either(digits(6), digits(9), pattern("INV-2000-0000")), ("invoice {}", "invoice no. {}", "Invoice #{} is overdue")),
     Trap("ticket", either(digits(7), pattern("INC0000000"), pattern("AAA-0000")), ("ticket {} was closed", "see ticket #{}", "bug {} is fixed", "issue {} again")),
-    Trap("bad SSN", either(pattern("000-90-9000"), pattern("666-90-9000"), pattern("900-00-0000")), ("form {} is obsolete", "catalog number {}", "pattern {} is a dummy")),
+    Trap("bad SSN", never_ssn, ("form {} is obsolete", "catalog number {}", "pattern {} is a dummy")),
     Trap("bad card", spoiled(card), ("batch {} failed", "checksum of {} is wrong", "sku {}", "job {} finished")),
     Trap("bad IBAN", spoiled(bank_iban), ("part {} is out of stock", "model {} was discontinued", "fabric code {}")),
     Trap("bad VIN", spoiled(partial(vin, "1HG")), ("firmware {} was rolled out", "build {} passed")),
@@ -529,7 +544,7 @@ TRAPS: tuple[Trap, ...] = (
     Trap("dose", either(digits(2), digits(3), between(0.1, 5)), ("metformin {} mg twice daily", "gave {} ml of saline", "insulin {} units")),
     Trap("price", either(between(1, 999, "{:.2f}"), between(1000, 9999999, "{:,.2f}"), digits(7)), ("it cost ${}", "total: {} EUR", "a fee of £{}", "USD {} were paid")),
     Trap("version", lambda random: ".".join(str(random.randint(0, 30)) for _part in range(random.choice((3, 4)))), ("version {}", "upgraded to v{}", "release {} is out", "firmware {}")),
-    Trap("book", pattern("978-0-00-000000-0"), ("ISBN {}", "ISBN-13: {}", "the book, ISBN {}, sold well")),
+    Trap("book", isbn, ("ISBN {}", "ISBN-13: {}", "the book, ISBN {}, sold well")),
     Trap("standard", choice("ISO 9001:2015", "ISO/IEC 27001", "RFC 5322", "NIST SP 800-53", "EN 60601-1", "ANSI X9.24", "BS 7799"), ("complies with {}", "see {}", "certified to {}")),
     Trap("law", choice("45 CFR 164.514", "21 U.S.C. § 841", "Section 230(c)(1)", "410 U.S. 113", "Article 6 § 1", "29 CFR 1910.1200"), ("under {}", "pursuant to {}", "a violation of {}")),
     Trap("quantity", either(digits(5), digits(7), between(1000, 9999999, "{:,.0f}")), ("{} units were sold", "a population of {}", "{} visitors came", "about {} rows")),

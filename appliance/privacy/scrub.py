@@ -16,7 +16,7 @@ from typing import Any
 from appliance.errors import Interrupted
 from appliance.jobs import progress
 from appliance.privacy.detect import Scrubber
-from appliance.privacy.operators import Placeholders
+from appliance.privacy.operators import Run, Writer
 from appliance.privacy.report import Tally, write_report
 from appliance.schema import Dataset, Finding, Record
 from appliance.settings import ScrubSettings
@@ -36,15 +36,23 @@ class HeldBack:
 
 
 def scrub_records(
-    records: Iterable[Record], scrubber: Scrubber, settings: ScrubSettings, tally: Tally | None = None
+    records: Iterable[Record],
+    scrubber: Scrubber,
+    settings: ScrubSettings,
+    tally: Tally | None = None,
+    run: Run | None = None,
 ) -> Iterator[Record | HeldBack]:
-    """Yield each record with its text scrubbed and its source gone, or `HeldBack`, in order. `tally` counts along."""
+    """Yield each record with its text scrubbed and its source gone, or `HeldBack`, in order. `tally` counts along.
+
+    `run` holds the policy and its key; without one every finding becomes a placeholder.
+    """
     tally = tally if tally is not None else Tally()
+    run = run or Run.alone()
     waiting = iter(records)
     while batch := list(islice(waiting, settings.batch_rows)):
-        for record, (text, outcome) in zip(
-            batch, scrub_cells([[("", record.text)] for record in batch], scrubber), strict=True
-        ):
+        writers = [Writer(run, record.subject or record.id) for record in batch]
+        cells = scrub_cells([[("", record.text)] for record in batch], scrubber, writers)
+        for record, (text, outcome) in zip(batch, cells, strict=True):
             if isinstance(outcome, str):
                 tally.held_back[outcome] += 1
                 yield HeldBack(record.id, outcome)
@@ -57,25 +65,33 @@ def scrub_records(
 
 
 def scrub_cells(
-    rows: Sequence[Sequence[Cell]], scrubber: Scrubber, placeholders: Placeholders | None = None
+    rows: Sequence[Sequence[Cell]], scrubber: Scrubber, writers: Sequence[Writer] = ()
 ) -> Iterator[tuple[list[str], list[Finding] | str]]:
     """Yield for each row of cells its scrubbed texts and findings, or no texts and the reason it is held back.
 
     A cell is (label, text): the label tells what the text is (`phone`) and is not part of the answer; it is empty for running text. The cells of a row
-    share their placeholders; all rows do when `placeholders` is given.
+    share their writer. `writers` has one a row (the same one for all where they are one record); without, placeholders are written.
+
+    The second look reads each text with a placeholder wherever an operator wrote: a surrogate telephone number is no leftover, all else is.
     """
-    for row, findings in zip(rows, _find_all(rows, scrubber), strict=True):
+    writers = writers or [Writer(run) for run in [Run.alone()] for _row in rows]
+    for row, writer, findings in zip(rows, writers, _find_all(rows, scrubber), strict=True):
         try:
             if findings is None:
                 yield [], "failed"
                 continue
-            numbers = placeholders or Placeholders()
-            texts = [numbers.replace(text, spans) for (_label, text), spans in zip(row, findings, strict=True)]
-            left = any(scrubber.leftovers(_read(label, text)) for (label, _old), text in zip(row, texts, strict=True))
+            written = [writer.write(text, spans) for (_label, text), spans in zip(row, findings, strict=True)]
+            left = any(
+                scrubber.leftovers(_read(label, each.shown)) for (label, _text), each in zip(row, written, strict=True)
+            )
         except Exception:  # whatever it is: without the second look the text does not go on
             yield [], "failed"
             continue
-        yield ([], "leftover") if left else (texts, [span for spans in findings for span in spans])
+        yield (
+            ([], "leftover")
+            if left
+            else ([each.text for each in written], [span for spans in findings for span in spans])
+        )
 
 
 def _read(label: str, text: str) -> str:

@@ -22,7 +22,7 @@ from typing import IO, Any
 from appliance.errors import InputError, SettingsError
 from appliance.jobs import progress
 from appliance.privacy.detect import Language, Scrubber
-from appliance.privacy.operators import Placeholders
+from appliance.privacy.operators import Run, Writer
 from appliance.privacy.report import Tally, write_report
 from appliance.privacy.scrub import Cell, scrub_cells
 from appliance.settings import ScrubSettings
@@ -65,7 +65,14 @@ def scrub_file(
     scrubber = Scrubber.from_settings(language, settings, spacy_folder)
     tally, start = Tally(), time.monotonic()
     task = _Task(
-        path, _encoding(path), scrubber, settings.batch_rows, frozenset(text_columns), frozenset(keep_columns), tally
+        path,
+        _encoding(path),
+        scrubber,
+        settings.batch_rows,
+        frozenset(text_columns),
+        frozenset(keep_columns),
+        tally,
+        Run.alone(),
     )
     with _whole(out, task.encoding) as target:
         work(task, target)
@@ -85,6 +92,7 @@ class _Task:
     text_columns: frozenset[str]
     keep_columns: frozenset[str]
     tally: Tally
+    run: Run
 
     def is_text(self, column: str) -> bool:
         return column in self.text_columns or (not self.text_columns and column.lower() == "text")
@@ -151,13 +159,15 @@ def _whole(out: Path, encoding: str) -> Iterator[IO[str]]:
 
 
 def _scrub_rows(
-    task: _Task, rows: Iterable[_Row], placeholders: Placeholders | None = None
+    task: _Task, rows: Iterable[_Row], writer: Writer | None = None
 ) -> Iterator[tuple[_Row, list[str] | None]]:
     """Yield each row with its scrubbed cells, or None when it is held back."""
     waiting = iter(rows)
     while batch := list(islice(waiting, task.batch)):
         progress("scrub", task.tally.rows + task.tally.held_back.total())
-        cells = scrub_cells([row.cells for row in batch], task.scrubber, placeholders)
+        first = task.tally.rows + task.tally.held_back.total() + 1
+        writers = [writer or Writer(task.run, f"row {number}") for number, _row in enumerate(batch, first)]
+        cells = scrub_cells([row.cells for row in batch], task.scrubber, writers)
         for row, (texts, outcome) in zip(batch, cells, strict=True):
             if isinstance(outcome, str):
                 task.tally.held_back[outcome] += 1
@@ -292,10 +302,10 @@ def _rebuilder(whole: dict[str, Any], leaves: list[_Leaf]) -> Callable[[list[str
 
 def _plain_text(task: _Task, target: IO[str]) -> None:
     """One file is one record: a value has one placeholder throughout."""
-    placeholders = Placeholders()
+    writer = Writer(task.run, "file")
     with task.path.open(encoding=task.encoding, newline="") as source:
         rows = (_Row([("", piece)], lambda texts: texts[0]) for piece in _pieces(source))
-        for _row, texts in _scrub_rows(task, rows, placeholders):
+        for _row, texts in _scrub_rows(task, rows, writer):
             target.write(f"{_MARK}\n" if texts is None else texts[0])
 
 

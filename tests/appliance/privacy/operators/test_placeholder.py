@@ -1,6 +1,6 @@
 """The same value has the same placeholder within a record."""
 
-from appliance.privacy.operators import Placeholders
+from appliance.privacy.operators import Run, Writer
 from appliance.schema import Finding
 
 
@@ -11,10 +11,14 @@ def finding(text: str, value: str, kind: str, nth: int = 0) -> Finding:
     return Finding(start, start + len(value), kind, 1.0, "rule", kind)
 
 
+def write(text: str, *findings: Finding) -> str:
+    return Writer(Run.alone()).write(text, findings).text
+
+
 def test_the_same_value_gets_the_same_number() -> None:
     text = "Anna met Bela, then Anna left."
     found = [finding(text, "Anna", "PERSON"), finding(text, "Bela", "PERSON"), finding(text, "Anna", "PERSON", 1)]
-    assert Placeholders().replace(text, found) == "<PERSON_1> met <PERSON_2>, then <PERSON_1> left."
+    assert write(text, *found) == "<PERSON_1> met <PERSON_2>, then <PERSON_1> left."
 
 
 def test_case_width_and_separators_make_no_difference() -> None:
@@ -25,17 +29,23 @@ def test_case_width_and_separators_make_no_difference() -> None:
         finding(text, "１３８００１３８０００", "PHONE"),
         finding(text, "Anna", "PERSON"),
     ]
-    assert Placeholders().replace(text, found) == "<PHONE_1> <PERSON_1> <PHONE_1> <PERSON_1>"
+    assert write(text, *found) == "<PHONE_1> <PERSON_1> <PHONE_1> <PERSON_1>"
 
 
 def test_each_kind_counts_for_itself() -> None:
     text = "a b"
-    assert (
-        Placeholders().replace(text, [finding(text, "a", "EMAIL"), finding(text, "b", "PHONE")])
-        == "<EMAIL_1> <PHONE_1>"
-    )
+    assert write(text, finding(text, "a", "EMAIL"), finding(text, "b", "PHONE")) == "<EMAIL_1> <PHONE_1>"
 
 
 def test_a_placeholder_that_is_there_already_is_not_given_out_again() -> None:
     text = "<PERSON_3> and Anna"
-    assert Placeholders().replace(text, [finding(text, "Anna", "PERSON")]) == "<PERSON_3> and <PERSON_4>"
+    assert write(text, finding(text, "Anna", "PERSON")) == "<PERSON_3> and <PERSON_4>"
+
+
+def test_cells_of_a_record_share_their_numbers() -> None:
+    writer = Writer(Run.alone())
+    assert [writer.write(text, [finding(text, text, "PERSON")]).text for text in ("Anna", "Bela", "anna")] == [
+        "<PERSON_1>",
+        "<PERSON_2>",
+        "<PERSON_1>",
+    ]

@@ -131,7 +131,7 @@ def hide(value: str, random: Random) -> tuple[str, str]:
     if "@" in value:
         ways["wide @"] = lambda value, random: value.replace("@", "＠").replace(".", random.choice(".．。"))
     compact = value.replace("-", "").replace(" ", "")
-    if compact.isascii() and compact.isalnum() and len(compact) >= 8 and sum(map(str.isdigit, compact)) > 5:
+    if compact.isascii() and compact.isalnum() and 8 <= len(compact) <= 24 and sum(map(str.isdigit, compact)) > 5:
         ways |= {"spaced": grouped(" "), "dotted": grouped(random.choice(".·")), "dashed": grouped("-")}
         ways |= {"every place spaced": lambda value, _random: " ".join(value)}
     way = random.choice(list(ways))

@@ -7,53 +7,95 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import InputError, PolicyError
-from bundle.wheels import OURS, Wheel, normal
+from bundle import sign
+from bundle.advice import ADVISES, FORMAT, MAX_AGE_DAYS, REPORT, age_days, packages, read
+from bundle.errors import PolicyError
+from bundle.manifest import (
+    MANIFEST,
+    REPORTS,
+    RUNTIME,
+    SECOND_SIGNATURE,
+    SIGNATURE,
+    SM2_SIGNATURE,
+    Listing,
+    files_below,
+    sha256,
+)
+from bundle.media import MANIFEST_FORMAT, SAME_IN_BOTH, put_on_stick
+from bundle.receive import receive
+from bundle.verify import read_manifest, unpack
+from bundle.wheels import normal
 from bundle.words import _, tell
 
 Json = dict[str, Any]
 
-FORMAT = "skerry-advisories-1"
-MAX_AGE_DAYS = 30
-"""An answer that is older than this is warned of: new advisories come out every day."""
 _SECONDS = 1800
 
 
-def advisories(wheels: Sequence[Wheel], earlier: Path | None = None, moment: int | None = None) -> Json:
-    """Return `{"format", "asked", "max_age_days", "found", "unknown", "clean"}` for the packages of a bundle.
+def advisories(
+    bundle: Path,
+    key: Path,
+    out: Path,
+    advisories: Path | None = None,
+    allow_unknown_advisories: bool = False,
+    second: Path | None = None,
+    sm2: Path | None = None,
+) -> Json:
+    """Write to the new folder `out` a small stick that brings newer advisories for `bundle`, which was delivered before.
+
+    It is signed with the key folder `key`, as `second` and `sm2` where they are given. `advisories` is a report to take in
+    place of asking. Raises `PolicyError` where nobody answered, for unknown packages unless they are allowed, and as `ask`.
+    """
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.absolute().parent) as held:
+        tools, small = Path(held) / "bundle", Path(held) / "advisories"
+        receive(bundle, tools, key / sign.PUBLIC_KEY)
+        payload = unpack(tools, key / sign.PUBLIC_KEY)
+        report = ask(packages(read(payload / REPORTS / REPORT)), advisories)
+        if not report["asked"]:
+            raise PolicyError(
+                _("nobody answered, so there is nothing newer to carry; check `pip-audit` and the network")
+            )
+        check(report, allow_unknown_advisories)
+        (tools / RUNTIME).unlink(missing_ok=True)  # the installation has it
+        (small / REPORTS).mkdir(parents=True)
+        text = json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        (small / REPORTS / REPORT).write_text(text, "utf-8")
+        about = read_manifest(payload).header
+        header = {name: about[name] for name in SAME_IN_BOTH} | {ADVISES: sha256(payload / MANIFEST)}
+        signatures = [SIGNATURE] + [SECOND_SIGNATURE] * bool(second) + [SM2_SIGNATURE] * bool(sm2)
+        own = {"format": MANIFEST_FORMAT, **header, "built": report["asked"], "signatures": " ".join(signatures)}
+        (small / MANIFEST).write_text(Listing(own, files_below(small)).text(), "ascii")
+        sign.sign(small / MANIFEST, key, second, sm2)
+        written = put_on_stick(small, tools, out, key, header, "usb", 2, second, sm2)
+    return {**written, "asked": report["asked"], "found": len(report["found"]), "unknown": len(report["unknown"])}
+
+
+def ask(names: Mapping[str, str], earlier: Path | None = None, moment: int | None = None) -> Json:
+    """Return `{"format", "asked", "max_age_days", "found", "unknown", "clean"}` for packages: versions by normal name.
 
     `earlier` is a report of that form: it is taken instead of asking again, so that the same inputs make the same bundle.
     `moment` is the time of asking in seconds since 1970 (now, if left out). Every package that got no answer stands under
     `unknown`; without pip-audit that is every one. Raises `InputError` for a report that cannot be read.
     """
-    names = {normal(wheel.name): wheel for wheel in wheels if wheel.name != OURS}
     if earlier:
-        report = _read(earlier)
+        report = read(earlier)
         age = age_days(report, time.time())
         if age is not None and age > MAX_AGE_DAYS:
             tell(_("`{path}` is {days} days old; leave `--advisories` out to ask anew", path=earlier, days=int(age)))
     else:
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-        answers = _ask(list(names.values()))
-        report = {
-            "format": FORMAT,
-            "asked": when if answers else None,
-            "max_age_days": MAX_AGE_DAYS,
-            **_sorted(answers),
-        }
-    answered = {(one["name"], one["version"]) for one in [*report["clean"], *report["found"]]}
-    unknown = [
-        {"name": wheel.name, "version": wheel.version}
-        for wheel in names.values()
-        if (normal(wheel.name), wheel.version) not in answered
-    ]
-    return {**report, "unknown": sorted(unknown, key=lambda one: one["name"])}
+        answers = _audit(names)
+        asked = when if answers else None
+        report = {"format": FORMAT, "asked": asked, "max_age_days": MAX_AGE_DAYS, **_sorted(answers)}
+    kept = {key: [one for one in report[key] if names.get(one["name"]) == one["version"]] for key in ("clean", "found")}
+    answered = {one["name"] for rows in kept.values() for one in rows}
+    unknown = [{"name": name, "version": names[name]} for name in sorted(names) if name not in answered]
+    return {**report, **kept, "unknown": unknown}
 
 
 def check(report: Json, allow_unknown: bool) -> None:
@@ -69,20 +111,7 @@ def check(report: Json, allow_unknown: bool) -> None:
         )
 
 
-def _read(path: Path) -> Json:
-    try:
-        report = json.loads(path.read_text("utf-8"))
-        lists = all(isinstance(one["name"] + one["version"], str) for key in ("clean", "found") for one in report[key])
-        if not lists or report["format"] != FORMAT or not isinstance(report["asked"], (str, type(None))):
-            raise ValueError(FORMAT)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            _("`{path}` is no advisory report; leave `--advisories` out to ask anew", path=path)
-        ) from error
-    return dict(report)
-
-
-def _ask(wheels: Sequence[Wheel]) -> list[Json]:
+def _audit(names: Mapping[str, str]) -> list[Json]:
     program = shutil.which("pip-audit")
     if not program:
         tell(_("`pip-audit` is not here: no advisory service was asked"))
@@ -90,8 +119,8 @@ def _ask(wheels: Sequence[Wheel]) -> list[Json]:
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "requirements.txt"
         # A local version (`+cpu`) is known to no index: its public version is asked about.
-        public = {normal(wheel.name): wheel.version.partition("+")[0] for wheel in wheels}
-        wanted.write_text("".join(f"{name}=={version}\n" for name, version in public.items()), "utf-8")
+        lines = [f"{name}=={version.partition('+')[0]}\n" for name, version in names.items()]
+        wanted.write_text("".join(lines), "utf-8")
         command = [
             program,
             "--requirement",
@@ -111,12 +140,9 @@ def _ask(wheels: Sequence[Wheel]) -> list[Json]:
         except (subprocess.TimeoutExpired, ValueError, KeyError):
             tell(_("`pip-audit` gave no answer"))
             return []
-    versions = {normal(wheel.name): wheel.version for wheel in wheels}
     # A package it skipped has no `vulns`: it could not ask.
     return [
-        {**one, "name": normal(one["name"]), "version": versions[normal(one["name"])]}
-        for one in answers
-        if "vulns" in one
+        {**one, "name": normal(one["name"]), "version": names[normal(one["name"])]} for one in answers if "vulns" in one
     ]
 
 
@@ -129,11 +155,3 @@ def _sorted(answers: Sequence[Json]) -> Json:
         for hit in sorted(one["vulns"], key=lambda each: str(each["id"]))
     ]
     return {"clean": clean, "found": found}
-
-
-def age_days(report: Json, now: float) -> float | None:
-    """Return how many days ago the question was asked (`now` in seconds since 1970), or None when nobody was asked."""
-    with suppress(ValueError):
-        asked = datetime.fromisoformat(str(report["asked"]).replace("Z", "+00:00"))
-        return (now - asked.timestamp()) / 86400
-    return None

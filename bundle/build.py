@@ -15,6 +15,7 @@ from typing import Any
 
 from bundle import advisories as known
 from bundle import manifest
+from bundle.advice import REPORT
 from bundle.errors import MissingPartError, NotFoundError, PolicyError, UsageError
 from bundle.licences import as_json, licences
 from bundle.licences import page as licence_page
@@ -216,10 +217,10 @@ def _report(
 ) -> None:
     tell(_("writing the reports"))
     every, reports = [*taken, *installers], inside / REPORTS
-    audit = known.advisories(every, earlier)
+    audit = known.ask({normal(one.name): one.version for one in every if one.name != OURS}, earlier)
     known.check(audit, allow_unknown or profile.allow_unknown_advisories)
     stated = licences(every, carried)
-    _write_json(reports / "advisories.json", audit)
+    _write_json(reports / REPORT, audit)
     _write_json(reports / "licences.json", as_json(stated))
     (reports / "LICENCES.HTM").write_text(licence_page(stated), "utf-8")
     _write_json(reports / "sbom.json", sbom(every, carried, stated, about, moment))

@@ -54,7 +54,9 @@ def _end(message: str, code: int) -> None:
 def _plain(result: Json) -> str:
     lines = []
     for key, value in result.items():
-        if isinstance(value, list):
+        if isinstance(value, dict):
+            lines += [f"{key}:"] + [f"  {name}: {one}" for name, one in value.items()]
+        elif isinstance(value, list):
             lines += [f"{key}:"] + [
                 "  " + ("  ".join(map(str, item.values())) if isinstance(item, dict) else str(item)) for item in value
             ]
@@ -100,10 +102,7 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--runtime", type=Path, metavar="FILE", help=_("a carried Python, for machines without one"))
     added.add_argument("--add", type=Path, metavar="DIR", help=_("wheels that the package index does not serve"))
     added.add_argument("--request", type=Path, metavar="FILE", help=_("a request file from a sealed machine"))
-    added.add_argument("--advisories", type=Path, metavar="FILE", help=_("an earlier advisory report, not a new one"))
-    added.add_argument(
-        "--allow-unknown-advisories", action="store_true", help=_("go on where no advisory service answered")
-    )
+    _advisories(added)
     added.add_argument("--second", type=Path, metavar="KEYDIR", help=_("a second key folder that signs too"))
     added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
     added.add_argument("--cache", type=Path, metavar="DIR", help=_("where downloads are kept"))
@@ -128,12 +127,26 @@ def _connected_side(verb: Any) -> None:
     added.add_argument("--parity", type=int, default=2, metavar="N", help=_("parts that may be lost (2)"))
     added.add_argument("--second", type=Path, metavar="KEYDIR", help=_("a second key folder that signs too"))
     added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
+    added = verb("advisories", "bundle.advisories:advisories", _("Write a small stick with newer advisories alone."))
+    added.add_argument("bundle", type=Path, help=_("the bundle that the other side has"))
+    added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
+    added.add_argument("--key", type=Path, required=True, metavar="KEYDIR", help=_("the vendor's key folder"))
+    _advisories(added)
+    added.add_argument("--second", type=Path, metavar="KEYDIR", help=_("a second key folder that signs too"))
+    added.add_argument("--sm2", type=Path, metavar="KEYDIR", help=_("an SM2 key folder that signs too"))
     added = verb(
         "convert", "bundle.convert:convert", _("Turn a pytorch_model.bin with vocab.txt into a safetensors base model.")
     )
     added.add_argument("folder", type=Path, help=_("the model's folder"))
     added.add_argument("--out", type=Path, required=True, metavar="DIR", help=_("the new folder"))
     added.add_argument("--no-sandbox", action="store_true", help=_("read the pickle without a network namespace"))
+
+
+def _advisories(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--advisories", type=Path, metavar="FILE", help=_("an earlier advisory report, not a new one"))
+    verb.add_argument(
+        "--allow-unknown-advisories", action="store_true", help=_("go on where no advisory service answered")
+    )
 
 
 def _keys(verb: argparse.ArgumentParser, kept: bool = True) -> None:

@@ -20,10 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bundle import tls, units
+from bundle import advice, tls, units
 from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError
-from bundle.manifest import MANIFEST, MODELS, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
-from bundle.preflight import preflight
+from bundle.manifest import MANIFEST, MODELS, PROFILE, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
+from bundle.preflight import FAIL, WARN, about, preflight
 from bundle.sign import check, fingerprint, on_paper
 from bundle.slots import (
     COMPLETE,
@@ -39,7 +39,7 @@ from bundle.slots import (
 from bundle.trust import Keys, keep, trusted
 from bundle.turn import Steps, check_doctor, skerry, turn
 from bundle.verify import check_payload, read_parts, unpack
-from bundle.words import _
+from bundle.words import _, tell
 
 Json = dict[str, Any]
 
@@ -152,6 +152,8 @@ def install(
     `PolicyError` for an older serial, `InputError` for a release that does not pass its checks: then the old one is in use.
     """
     place, steps = Prefix(prefix or default_prefix()), Steps()
+    if about(source).get(advice.ADVISES):
+        return advice.renew(source, place, trusted(place.path, vendor_key, second, sm2))
     with steps("preflight", _("looked at this machine")):
         _require_machine(source, place, home, port, bool(gpu), runtime)
     with room_named(place.path), place.locked() as lock:
@@ -203,7 +205,11 @@ def _require_machine(
     source: Path, place: Prefix, home: Path | None, port: int | None, gpu: bool, runtime: Path | None
 ) -> None:
     report = preflight(source, place.path, home, port, gpu, runtime)
-    faults = [check["text"] for check in report["checks"] if check["level"] == "FAIL"]
+    if (source / PROFILE).is_file():  # the last look: told once
+        for check in report["checks"]:
+            if check["level"] == WARN:
+                tell(f"{WARN}  {check['name']}: {check['text']}")
+    faults = [check["text"] for check in report["checks"] if check["level"] == FAIL]
     if faults:
         raise HardwareError(_("this machine cannot take it:\n{faults}", faults="\n".join(faults)))
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle import advice
 from bundle.errors import IntegrityError, NotFoundError
-from bundle.manifest import MANIFEST, PARTS, PROFILE, RUNTIME, SECOND_COPY, parse
+from bundle.manifest import MANIFEST, PARTS, PROFILE, REPORTS, RUNTIME, SECOND_COPY, parse
 from bundle.slots import Prefix, default_prefix
 from bundle.words import _
 
@@ -50,6 +51,7 @@ _REMOTE = {
 }
 _TRAIN_BYTES, _SERVE_BYTES = 6 << 30, 1 << 30
 _LONG_S = 15 * 365 * 86400
+_ADVISORIES = "advisories"  # where `about` has the report
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -81,7 +83,7 @@ def preflight(
     state = place.state()
     usual = Path("/var/lib/skerry") if os.geteuid() == 0 else Path("~/.skerry").expanduser()
     wanted = Wanted(
-        _about(source) if source else {},
+        about(source) if source else _installed(place),
         place.path,
         (home or Path(state.get("home", usual))).absolute(),
         port or int(state.get("port", 8080)),
@@ -92,12 +94,24 @@ def preflight(
     return {"ok": all(row["level"] != FAIL for row in checks), "checks": checks}
 
 
-def _about(source: Path) -> Json:
+def _installed(place: Prefix) -> Json:
+    slot = place.current()
+    known = advice.in_place(place, slot) if slot else None
+    return {_ADVISORIES: known} if known else {}
+
+
+def about(source: Path) -> Json:
+    """Return what a payload's `profile.json`, or a stick's list of parts, says: read before anything was verified.
+
+    Raises `NotFoundError` where there is neither, `IntegrityError` where they cannot be read.
+    """
     try:
         if (source / PROFILE).is_file():
             listed = (source / MANIFEST).is_file()
             header = parse((source / MANIFEST).read_text("ascii"), MANIFEST).header if listed else {}
-            return {**header, **json.loads((source / PROFILE).read_bytes())}
+            report = source / REPORTS / advice.REPORT
+            known = {_ADVISORIES: advice.read(report)} if report.is_file() else {}
+            return {**header, **json.loads((source / PROFILE).read_bytes()), **known}
         for folder in (source, source / "VOLUME1", source / SECOND_COPY):
             if (folder / PARTS).is_file():
                 return dict(parse((folder / PARTS).read_text("ascii"), PARTS).header)
@@ -310,6 +324,19 @@ def _listening() -> set[int]:
     return found
 
 
+def _advisories(wanted: Wanted) -> Iterator[Json]:
+    if _ADVISORIES not in wanted.about:
+        return
+    known = advice.told(wanted.about[_ADVISORIES])
+    text = _("asked on {asked}, {days} days ago", asked=known["asked"], days=known["days"])
+    text = text if known["asked"] else _("nobody was asked about known vulnerabilities")
+    if known["found"]:
+        text += _("; known vulnerabilities: {found}", found=", ".join(known["found"]))
+    if known["old"]:
+        text += _("; have newer ones brought: `skerry-bundle advisories`")
+    yield _row("advisories", WARN if known["old"] or known["found"] else PASS, text)
+
+
 # -- the system --------------------------------------------------------------------------------------------------------
 
 
@@ -419,5 +446,5 @@ def _size(number: int) -> str:
 
 
 _CHECKS: list[Callable[[Wanted], Iterator[Json]]] = [
-    _python, _libc, _processor, _page_size, _memory, _gpu, _room, _places, _port, _clock, _umask, _openssl, _selinux, _fapolicyd, _services,
+    _python, _libc, _processor, _page_size, _memory, _gpu, _room, _places, _port, _clock, _umask, _openssl, _advisories, _selinux, _fapolicyd, _services,
 ]  # fmt: skip

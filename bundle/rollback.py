@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bundle import units
+from bundle import advice, units
 from bundle.errors import NotFoundError, PolicyError
 from bundle.sign import fingerprint, on_paper
 from bundle.slots import COMPLETE, Prefix, Programs, default_prefix, profile, room_named
@@ -47,6 +47,7 @@ def status(prefix: Path | None = None) -> Json:
     """Return what is in use, what came before, what was left unfinished, and whom the site trusts. Changes nothing."""
     place = _installed(prefix)
     state, current = place.state(), place.current()
+    known = advice.in_place(place, current) if current else None
     return {
         "ok": current is not None,
         "version": profile(current)["version"] if current else None,
@@ -62,6 +63,7 @@ def status(prefix: Path | None = None) -> Json:
             for name, path in (("vendor", place.vendor_key), ("second", place.second_key), ("sm2", place.sm2_key))
         },
         "appliance": on_paper(state["appliance"]) if state.get("appliance") else None,
+        "advisories": advice.told(known) if known else None,
         "history": state.get("history", []),
     }
 
@@ -84,6 +86,7 @@ def uninstall(prefix: Path | None = None, remove_home: Path | None = None) -> Js
             place.remove(slot)
         for folder in (place.releases, place.command.parent, place.staging, place.staging.with_name("staging-payload")):
             shutil.rmtree(folder, ignore_errors=True)
+        (place.path / advice.REPORT).unlink(missing_ok=True)
         place.write_state({**state, "intent": {}, "previous": None})
         if remove_home and remove_home.exists():
             shutil.rmtree(remove_home)

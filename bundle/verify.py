@@ -69,6 +69,7 @@ def verify(
         **{name: listing.header[name] for name in SAME_IN_BOTH},
         "serial": serial,
         "base": listing.header.get("base"),
+        "advises": listing.header.get("advises"),
         "files": len(listing.files),
         "key": str(key),
         "fingerprint": sign.on_paper(sign.fingerprint(key)),

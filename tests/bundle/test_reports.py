@@ -151,6 +151,10 @@ def program(folder: Path, answers: list[dict[str, Any]], monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
+def versions(wheels: list[Wheel]) -> dict[str, str]:
+    return {one.name: one.version for one in wheels}
+
+
 def test_a_package_that_was_skipped_is_unknown_and_stops_the_build(
     wheels: list[Wheel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +165,7 @@ def test_a_package_that_was_skipped_is_unknown_and_stops_the_build(
         SKIPPED,
     ]
     program(tmp_path / "bin", answers, monkeypatch)
-    report = advisories.advisories(wheels, moment=1_700_000_000)
+    report = advisories.ask(versions(wheels), moment=1_700_000_000)
     assert report["asked"] == "2023-11-14T22:13:20Z"
     assert [one["name"] for one in report["clean"]] == ["alpha"]
     assert [(one["name"], one["id"], one["fixed_in"]) for one in report["found"]] == [("beta", "PYSEC-2026-1", ["1.1"])]
@@ -176,7 +180,7 @@ def test_without_pip_audit_everything_is_unknown(
     wheels: list[Wheel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    report = advisories.advisories(wheels)
+    report = advisories.ask(versions(wheels))
     assert report["asked"] is None and len(report["unknown"]) == 3
 
 
@@ -193,21 +197,15 @@ def test_an_earlier_report_is_taken_and_what_is_new_since_is_unknown(
     }
     path = tmp_path / "advisories.json"
     path.write_text(json.dumps(earlier))
-    report = advisories.advisories(wheels, path)
+    report = advisories.ask(versions(wheels), path)
     assert [one["name"] for one in report["unknown"]] == ["beta", "gamma"]
     assert "days old" not in capsys.readouterr().err
     path.write_text(json.dumps({**earlier, "asked": "2024-01-01T00:00:00Z"}))
-    advisories.advisories(wheels, path)
+    advisories.ask(versions(wheels), path)
     assert "days old" in capsys.readouterr().err
     path.write_text("{}")
     with pytest.raises(InputError, match="no advisory report"):
-        advisories.advisories(wheels, path)
-
-
-def test_the_age_of_an_answer_is_told() -> None:
-    asked = "2026-01-01T00:00:00Z"
-    assert advisories.age_days({"asked": asked}, 1_767_225_600 + 86400 * 31) == 31
-    assert advisories.age_days({"asked": None}, time.time()) is None
+        advisories.ask(versions(wheels), path)
 
 
 def test_the_provenance_names_every_material_and_no_machine(wheels: list[Wheel], model: Model, tmp_path: Path) -> None:

@@ -104,6 +104,20 @@ class ScrubSettings(Section):
     )
     min_score: float = Field(0.4, ge=0, le=1, description="findings below this score are kept as text")
     batch_rows: int = Field(128, ge=1, le=4096, description="records handed to the recognizers at once")
+    processes: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="processes that read large inputs; 0 = one a core, as memory allows; 1 = none beside this one",
+    )
+    timeout_s: int = Field(
+        60,
+        ge=1,
+        description="time that a batch may take, and one second more for every 2,000 characters; records that take longer are held back",
+    )
+    taggers: tuple[Path, ...] = Field(
+        (), description="folders of token-classification models (ONNX) that are recognizers, too"
+    )
 
 
 class CleanSettings(Section):

@@ -6,28 +6,42 @@ overlaps are settled, names found once are looked for again, and the offsets are
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from appliance.privacy import contact_blocks, repeats
-from appliance.privacy.kinds import KINDS, kind
+from appliance.privacy.kinds import form, kind
 from appliance.privacy.normalise import Plain, normalise
-from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities
+from appliance.privacy.policy import Mode, Policy
+from appliance.privacy.policy import load as load_policy
+from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities, tagger
 from appliance.schema import Finding
 from appliance.settings import ScrubSettings
 
-__all__ = ["Scrubber"]
+__all__ = ["Scope", "Scrubber"]
 
 Language = Literal["en", "zh", "auto"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
 _PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]{1,9}>")
+_DIGIT = re.compile("[0-9]")
 _DIGITS = "0123456789"
-_MODELS = frozenset((lac_entities.RULE, spacy_entities.RULE, repeats.RULE, contact_blocks.RULE))
-_ON = frozenset(each.name for each in KINDS if each.on)
+_MODELS = (lac_entities.RULE, spacy_entities.RULE, tagger.RULE, repeats.RULE, contact_blocks.RULE)
+_EAGER_SCORE = 0.2  # in the mode max-recall
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is looked for: the mode of the search, the kinds, and the score under which a find does not count."""
+
+    mode: Mode
+    kinds: frozenset[str]
+    min_score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,70 +51,158 @@ class _Span:
 
 
 class Scrubber:
-    """Finds personal data in English and Chinese texts. Make one with `from_settings`; it holds the models it needs."""
+    """Finds personal data in English and Chinese texts. Make one with `from_settings`; models are loaded when a text asks for one."""
 
-    def __init__(self, language: Language, min_score: float, nlp: Any | None, lac: lac_entities.Lac | None) -> None:
+    def __init__(
+        self, language: Language, scope: Scope, settings: ScrubSettings | None = None, spacy_folder: Path | None = None
+    ) -> None:
         self.language = language
-        self.min_score = min_score
-        self._nlp = nlp
-        self._lac = lac
+        self.scope = scope
+        self.settings = settings or ScrubSettings()
+        self.spacy_folder = spacy_folder
+        self._reads = frozenset() if scope.mode == "structured-only" else _LANGUAGES[language]
+        self._patterns = _chosen(scope)
+        self._strong = [recognizer for recognizer in self._patterns if recognizer.strong]
+        self._memo = _Memo()
 
     @classmethod
     def from_settings(
-        cls, language: Language = "auto", settings: ScrubSettings | None = None, spacy_folder: Path | None = None
+        cls,
+        language: Language = "auto",
+        settings: ScrubSettings | None = None,
+        spacy_folder: Path | None = None,
+        policy: Policy | None = None,
     ) -> Scrubber:
-        """Load what `language` needs. `auto` decides per text: Han characters ask for the Chinese model, Latin words for the English one.
+        """Make a scrubber for `language` and `policy` (default: the one that the settings name). A `min_score` in the settings outranks the policy's.
 
-        `spacy_folder` is an unpacked spaCy model; without one the base model `spacy-en-md` is taken where it is installed, else the small model
-        of the extra `privacy`. Raises `MissingPartError` when a model is not there.
+        `auto` decides per text: Han characters ask for the Chinese model, Latin words for the English one. `spacy_folder` is an unpacked spaCy
+        model; without one the base model `spacy-en-md` is taken where it is installed, else the small model of the extra `privacy`. The mode
+        `structured-only` needs neither. Raises `MissingPartError` when a model is not there.
         """
         settings = settings or ScrubSettings()
-        nlp = spacy_entities.load(spacy_folder or _installed_base()) if language != "zh" else None
-        lac = lac_entities.load() if language != "en" else None
-        return cls(language, settings.min_score, nlp, lac)
+        policy = policy or load_policy(settings.policy)
+        given = "min_score" in settings.model_fields_set
+        scope = Scope(policy.mode, policy.kinds, settings.min_score if given else policy.min_score)
+        scrubber = cls(language, scope, settings, spacy_folder)
+        if "zh" in scrubber._reads:
+            lac_entities.locate()
+        if "en" in scrubber._reads:
+            scrubber.spacy_folder = spacy_entities.locate(spacy_folder or _installed_base())
+        for folder in settings.taggers:
+            tagger.load(folder)
+        return scrubber
+
+    def load(self) -> None:
+        """Load now what texts will ask for. Raises `MissingPartError` for a model that is not there or damaged."""
+        if "zh" in self._reads:
+            lac_entities.load()
+        if "en" in self._reads:
+            spacy_entities.load(spacy_entities.locate(self.spacy_folder))
+
+    def models(self) -> dict[str, str]:
+        """Return the SHA-256 of each tagger by its name: what a report says of the models that a site brought."""
+        return {each.name: each.sha256 for each in self._taggers()}
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
-        """Return the findings of each text, in order and without overlaps. Identical texts are read once."""
-        unique = list(dict.fromkeys(texts))
-        plain = [normalise(text) for text in unique]
-        spans = [list(_patterns(each.text, PATTERNS)) for each in plain]
-        self._read_names([each.text for each in plain], spans)
-        findings = {
-            text: [_finding(each, span) for span in self._settle(each.text, found)]
-            for text, each, found in zip(unique, plain, spans, strict=True)
-        }
-        return [findings[text] for text in texts]
+        """Return the findings of each text, in order and without overlaps. Identical texts are read once, short ones once in thousands."""
+        found = {text: self._memo.get(text) for text in texts}
+        fresh = [text for text, findings in found.items() if findings is None]
+        for text, findings in zip(fresh, self._read(fresh), strict=True):
+            found[text] = findings
+            self._memo.add(text, findings)
+        return [list(found[text] or ()) for text in texts]
 
     def leftovers(self, text: str) -> list[Finding]:
         """Return what the strong pattern recognizers still find: for a look at a text that has been scrubbed."""
         plain = normalise(text)
-        strong = [recognizer for recognizer in PATTERNS if recognizer.strong]
-        return [_finding(plain, span) for span in self._settle(plain.text, list(_patterns(plain.text, strong)))]
+        spans = list(_patterns(plain.text, self._strong))
+        return [_finding(plain, span) for span in self._settle(plain.text, spans)] if spans else []
+
+    def _read(self, texts: Sequence[str]) -> list[list[Finding]]:
+        plain = [normalise(text) for text in texts]
+        spans = [list(_patterns(each.text, self._patterns)) for each in plain]
+        self._read_names([each.text for each in plain], spans)
+        return [
+            [_finding(each, span) for span in self._settle(each.text, found)] if found else []
+            for each, found in zip(plain, spans, strict=True)
+        ]
 
     def _read_names(self, texts: list[str], spans: list[list[_Span]]) -> None:
-        """Add what the named-entity models find, each model over the texts of its language at once."""
-        if self._lac:
-            chosen = [index for index, text in enumerate(texts) if _HAN.search(text)]
-            found = lac_entities.find_all([texts[index] for index in chosen], self._lac)
-            for index, hits in zip(chosen, found, strict=True):
-                spans[index].extend(_Span(hit, lac_entities.RULE) for hit in hits)
-        if self._nlp:
-            chosen = [index for index, text in enumerate(texts) if self.language == "en" or _reads_english(text)]
-            found = spacy_entities.find_all([texts[index] for index in chosen], self._nlp)
-            for index, hits in zip(chosen, found, strict=True):
-                spans[index].extend(_Span(hit, spacy_entities.RULE) for hit in hits)
+        """Add what the models find, each model over the texts of its language at once."""
+        eager = self.scope.mode == "max-recall"
+        chinese = [index for index, text in enumerate(texts) if "zh" in self._reads and _HAN.search(text)]
+        english = [index for index, text in enumerate(texts) if "en" in self._reads and self._asks_for_english(text)]
+        if chinese:
+            lean = lac_entities.EAGER if eager else lac_entities.LEAN
+            found = lac_entities.find_all([texts[index] for index in chinese], lac_entities.load(), lean)
+            _add(spans, chinese, found, lac_entities.RULE)
+        if english:
+            model = spacy_entities.load(spacy_entities.locate(self.spacy_folder))
+            found = spacy_entities.find_all([texts[index] for index in english], model, eager)
+            _add(spans, english, found, spacy_entities.RULE)
+        for each in self._taggers():
+            _add(spans, range(len(texts)), each.find_all(texts), f"{tagger.RULE}:{each.name}")
+
+    def _asks_for_english(self, text: str) -> bool:
+        return self.language == "en" or not _HAN.search(text) or bool(_LATIN_WORDS.search(text))
+
+    def _taggers(self) -> list[tagger.Tagger]:
+        structured = self.scope.mode == "structured-only"
+        return [] if structured else [tagger.load(folder) for folder in self.settings.taggers]
 
     def _settle(self, text: str, spans: list[_Span]) -> list[_Span]:
-        kept = [span for span in spans if span.hit.score >= self.min_score and span.hit.kind in _ON]
+        scope = self.scope
+        least = min(scope.min_score, _EAGER_SCORE) if scope.mode == "max-recall" else scope.min_score
+        kept = [span for span in spans if span.hit.score >= least and span.hit.kind in scope.kinds]
         settled = settle(text, kept)
+        if scope.mode == "structured-only":
+            return settled
         found = [span.hit for span in settled]
         again = [_Span(hit, repeats.RULE) for hit in repeats.find_again(text, found)]
         again += [_Span(hit, contact_blocks.RULE) for hit in contact_blocks.find_lines(text, found)]
         return settle(text, kept + again) if again else settled
 
 
-def _reads_english(text: str) -> bool:
-    return not _HAN.search(text) or bool(_LATIN_WORDS.search(text))
+_LANGUAGES = {"en": frozenset({"en"}), "zh": frozenset({"zh"}), "auto": frozenset({"en", "zh"})}
+
+
+class _Memo:
+    """The findings of short texts that were read before, by hash; the oldest are forgotten first."""
+
+    _ENTRIES = 20_000
+    _LONGEST = 500  # characters; longer texts hardly come twice
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[bytes, list[Finding]] = OrderedDict()
+
+    def get(self, text: str) -> list[Finding] | None:
+        """Return the findings of `text`, None for one that is not known."""
+        return self._found.get(_digest(text)) if len(text) <= self._LONGEST else None
+
+    def add(self, text: str, findings: list[Finding]) -> None:
+        """Keep the findings of `text`."""
+        if len(text) <= self._LONGEST:
+            self._found[_digest(text)] = findings
+            if len(self._found) > self._ENTRIES:
+                self._found.popitem(last=False)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _chosen(scope: Scope) -> list[Recognizer]:
+    """Return the pattern recognizers of a scope's mode."""
+    if scope.mode == "structured-only":
+        return [recognizer for recognizer in PATTERNS if not recognizer.names]
+    if scope.mode == "max-recall":
+        return [replace(recognizer, find=recognizer.eager or recognizer.find) for recognizer in PATTERNS]
+    return list(PATTERNS)
+
+
+def _add(spans: list[list[_Span]], places: Iterable[int], found: list[list[Hit]], rule: str) -> None:
+    for index, hits in zip(places, found, strict=True):
+        spans[index].extend(_Span(hit, rule) for hit in hits)
 
 
 def _installed_base() -> Path | None:
@@ -116,7 +218,7 @@ def _installed_base() -> Path | None:
 
 
 def _patterns(text: str, recognizers: Iterable[Recognizer]) -> Iterable[_Span]:
-    digits = sum(map(text.count, _DIGITS))
+    digits = sum(map(text.count, _DIGITS)) if _DIGIT.search(text) else 0
     for recognizer in recognizers:
         if digits >= recognizer.min_digits and (recognizer.trigger is None or recognizer.trigger.search(text)):
             for hit in recognizer.find(text):
@@ -137,13 +239,13 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
         for start, end in rests:
             start, end = _trim(text, start, end)
             if start < end:
-                taken.append(_Span(Hit(start, end, span.hit.kind, span.hit.score), span.rule))
+                taken.append(_Span(replace(span.hit, start=start, end=end), span.rule))
     return sorted(taken[len(placeholders) :], key=lambda span: span.hit.start)
 
 
 def _rank(span: _Span) -> tuple[bool, float, int, int]:
     """Order spans: patterns before models, the sure before the unsure, the long before the short."""
-    return span.rule in _MODELS, -span.hit.score, span.hit.start - span.hit.end, span.hit.start
+    return span.rule.startswith(_MODELS), -span.hit.score, span.hit.start - span.hit.end, span.hit.start
 
 
 def _joined(spans: list[_Span]) -> list[_Span]:
@@ -153,8 +255,8 @@ def _joined(spans: list[_Span]) -> list[_Span]:
         last = joined[-1] if joined else None
         if last and last.hit.kind == span.hit.kind and span.hit.start < last.hit.end:
             best = min(last, span, key=_rank)
-            hit = Hit(last.hit.start, max(last.hit.end, span.hit.end), span.hit.kind, best.hit.score)
-            joined[-1] = _Span(hit, best.rule)
+            end = max(last.hit.end, span.hit.end)
+            joined[-1] = _Span(replace(best.hit, start=last.hit.start, end=end), best.rule)
         else:
             joined.append(span)
     return joined
@@ -177,4 +279,5 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _finding(plain: Plain, span: _Span) -> Finding:
     start, end = plain.original(span.hit.start, span.hit.end)
-    return Finding(start, end, span.hit.kind, round(span.hit.score, 3), span.rule, kind(span.hit.kind).presidio)
+    known = form(span.hit.form) if span.hit.form else kind(span.hit.kind)
+    return Finding(start, end, span.hit.kind, round(span.hit.score, 3), span.rule, known.presidio)

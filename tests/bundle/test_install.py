@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,45 +25,6 @@ from bundle.install import self_test
 from bundle.media import put_on_stick
 from bundle.slots import Prefix, Programs
 from tests.bundle.small import Machine, key_folder, make_payload
-
-
-@pytest.fixture(scope="session")
-def payloads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Releases 1 and 2, and releases 3 that each have one fault."""
-    folder = tmp_path_factory.mktemp("payloads")
-    made = {"1": make_payload(folder / "1", "1.0", 1), "2": make_payload(folder / "2", "2.0", 2, schema=2)}
-    for fault in ("import", "selftest", "health", "migrate", "contract"):
-        made[fault] = make_payload(folder / fault, "3.0", 3, schema=3, fault=fault)
-    return made
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, payloads: dict[str, Path]) -> tuple[Path, Path]:
-    """A machine on which release 1 is in use and a person has labelled something: its folder, and a copy to start from."""
-    folder, copy = tmp_path_factory.mktemp("machine"), tmp_path_factory.mktemp("copy") / "machine"
-    made = Machine(folder)
-    done = made.install(payloads["1"])
-    assert done.returncode == 0, done.stderr
-    (made.home / "site").touch()
-    made.skerry("label", "kept")
-    shutil.copytree(folder, copy, symlinks=True)
-    return folder, copy
-
-
-@pytest.fixture
-def machine(installed: tuple[Path, Path]) -> Machine:
-    """That machine as it was: at the same place, since an environment does not move."""
-    folder, copy = installed
-    shutil.rmtree(folder)
-    shutil.copytree(copy, folder, symlinks=True)
-    return Machine(folder)
-
-
-def labels(machine: Machine) -> list[str]:
-    with sqlite3.connect(machine.home / "skerry.db") as store:
-        rows = [text for (text,) in store.execute("SELECT text FROM labels")]
-    store.close()
-    return rows
 
 
 def tree_hash(folder: Path) -> str:
@@ -99,7 +59,7 @@ def test_an_upgrade_keeps_data_and_migrates_the_store(machine: Machine, payloads
     done = machine.install(payloads["2"])
     assert done.returncode == 0, done.stderr
     assert machine.version() == "2.0"
-    assert labels(machine) == ["kept"]
+    assert machine.labels() == ["kept"]
     with sqlite3.connect(machine.home / "skerry.db") as store:
         assert store.execute("PRAGMA user_version").fetchone() == (2,)
     store.close()
@@ -148,7 +108,7 @@ def test_a_release_that_fails_on_the_site_goes_back_by_itself(
     assert done.returncode == 3, done.stderr
     assert "in use: 1.0" in done.stderr
     assert machine.version() == "1.0"
-    assert labels(machine) == ["kept"]
+    assert machine.labels() == ["kept"]
     assert machine.does("status")["unfinished"] is None
 
 
@@ -277,111 +237,7 @@ def test_a_full_disk_leaves_the_old_release_in_use(small_disk: Path, payloads: d
     assert machine.version() == "2.0"
 
 
-# -- kills -------------------------------------------------------------------------------------------------------------
-
-
-def killed(machine: Machine, command: list[str], call: str, number: int, children: bool) -> bool:
-    """Run a command that dies at its N-th system call of a kind; `children`: also each program it runs, at its own N-th.
-
-    Tells whether anything was killed.
-    """
-    if not shutil.which("strace"):
-        pytest.skip("needs `strace`")
-    rig = ["strace", *(["-f"] if children else []), "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
-    rig += ["-e", f"inject={call}:signal=KILL:when={number}"]
-    return machine.run(command, *rig).returncode != 0
-
-
-def sweep(
-    machine: Machine, command: list[str], points: list[tuple[str, int, bool]], reset: object, done: str, before: str
-) -> Counter[str]:
-    """Kill a command at each point: afterwards the old or the new release answers, and the same command finishes."""
-    seen: Counter[str] = Counter()
-    for call, number, children in points:
-        if not killed(machine, command, call, number, children):
-            seen[f"past {call}"] += 1
-        else:
-            version = machine.version()
-            assert version in (before, done), (call, number)
-            seen["new" if version == done else "old"] += 1
-            if version != done or machine.does("status")["unfinished"]:
-                again = machine.run(command)
-                assert again.returncode == 0, (call, number, again.stderr)
-        assert machine.version() == done, (call, number)
-        assert not machine.does("status")["unfinished"]
-        reset()  # type: ignore[operator]
-    return seen
-
-
-def upgraded(machine: Machine, payloads: dict[str, Path]) -> tuple[list[str], object]:
-    """Return the upgrade's command and what undoes it."""
-
-    def undo() -> None:
-        machine.does("rollback")
-        place = Prefix(machine.prefix)
-        place.remove(place.releases / "2.0")
-
-    return machine.install_command(payloads["2"]), undo
-
-
-def rolled_back(machine: Machine, payloads: dict[str, Path]) -> tuple[list[str], object]:
-    """Return the rollback's command and what undoes it."""
-
-    def undo() -> None:
-        assert machine.install(payloads["2"]).returncode == 0
-
-    undo()
-    return machine.command("rollback"), undo
-
-
-def test_a_kill_leaves_the_old_or_the_new(machine: Machine, payloads: dict[str, Path]) -> None:
-    """A sample; the long test takes every point."""
-    command, undo = upgraded(machine, payloads)
-    points = [("rename", 5, False), ("fsync", 13, False)]
-    seen = sweep(machine, command, points, undo, "2.0", "1.0")
-    assert seen["old"] and seen["new"], seen
-    assert labels(machine) == ["kept"]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
-@pytest.mark.parametrize("children", [False, True])
-def test_a_kill_at_any_point_of_a_first_installation(
-    tmp_path: Path, payloads: dict[str, Path], call: str, children: bool
-) -> None:
-    machine = Machine(tmp_path)
-
-    def undo() -> None:
-        shutil.rmtree(machine.prefix)
-        shutil.rmtree(machine.home)
-
-    seen: Counter[str] = Counter()
-    number = 0
-    while not seen[f"past {call}"]:
-        number += 1
-        seen += sweep(machine, machine.install_command(payloads["1"]), [(call, number, children)], undo, "1.0", "")
-    sys.stdout.write(f"{call}: {dict(seen)}\n")
-    assert seen["old"] and number > 3
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("call", ["write", "fsync", "rename"])
-@pytest.mark.parametrize("children", [False, True])
-@pytest.mark.parametrize("action", [upgraded, rolled_back])
-def test_a_kill_at_any_point(
-    machine: Machine, payloads: dict[str, Path], action: object, call: str, children: bool
-) -> None:
-    command, undo = action(machine, payloads)  # type: ignore[operator]
-    done, before = ("2.0", "1.0") if action is upgraded else ("1.0", "2.0")
-    seen: Counter[str] = Counter()
-    number = 0
-    while not seen[f"past {call}"]:
-        number += 1
-        seen += sweep(machine, command, [(call, number, children)], undo, done, before)
-    sys.stdout.write(f"{call}: {dict(seen)}\n")
-    # a program that dies ends the installation early, so that the late points are those of the installer alone
-    assert seen["old"] and (seen["new"] or children), seen
-    assert labels(machine) == ["kept"]
+# -- again and again ---------------------------------------------------------------------------------------------------
 
 
 def cycles(machine: Machine, payloads: dict[str, Path], count: int) -> None:
@@ -394,7 +250,7 @@ def cycles(machine: Machine, payloads: dict[str, Path], count: int) -> None:
         machine.does("rollback")
         assert machine.version() == "1.0"
         assert (tree_hash(machine.prefix / "releases"), tree_hash(machine.home / "bases")) == first
-    assert labels(machine) == ["kept"]
+    assert machine.labels() == ["kept"]
     assert len(list((machine.home / "snapshots").iterdir())) <= 3
 
 

@@ -25,10 +25,10 @@ Point = Optional[tuple[int, int]]
 
 def is_signed(content: bytes, signature: bytes, key_der: bytes) -> bool:
     """Tell whether `signature` (DER) is one over the SHA-384 of `content` by the public key `key_der` (DER)."""
-    public, numbers = _point(key_der), _numbers(signature)
-    if not public or not numbers:
+    public, both = _point(key_der), numbers(signature)
+    if not public or not both:
         return False
-    r, s = numbers
+    r, s = both
     if not (0 < r < N and 0 < s < N):
         return False
     digest = int.from_bytes(hashlib.sha384(content).digest(), "big")
@@ -46,7 +46,7 @@ def _point(key_der: bytes) -> Point:
     return (x, y) if on_curve else None
 
 
-def _numbers(signature: bytes) -> tuple[int, int] | None:
+def numbers(signature: bytes) -> tuple[int, int] | None:
     """Return r and s of SEQUENCE { INTEGER r, INTEGER s }, or None unless it is the one DER form of them."""
     if len(signature) < 8 or len(signature) > 127:
         return None

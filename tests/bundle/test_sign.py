@@ -86,6 +86,19 @@ def test_every_flipped_bit_of_a_signature_is_seen(key: Path) -> None:
     assert is_signed(b"x", signature, key / "vendor.pem")
 
 
+@pytest.mark.parametrize("more", [b"\n", b"\0", bytes(700)])
+def test_nothing_may_follow_a_signature(key: Path, tmp_path: Path, more: bytes) -> None:
+    """`openssl dgst -verify` accepts them: it stops reading where the longest signature ends."""
+    keygen(tmp_path / "sm2", sm2=True)
+    for number in range(6):  # signatures of several lengths
+        file = tmp_path / "LIST"
+        file.write_bytes(bytes([number]))
+        signature, sm2 = (path.read_bytes() for path in sign(file, key, sm2=tmp_path / "sm2"))
+        assert is_signed(file.read_bytes(), signature, key / "vendor.pem")
+        assert not is_signed(file.read_bytes(), signature + more, key / "vendor.pem")
+        assert not is_signed(file.read_bytes(), sm2 + more, tmp_path / "sm2" / "vendor.pem", "sm3")
+
+
 def test_two_of_two_demands_both(key: Path, file: Path, tmp_path: Path) -> None:
     second = make_key(tmp_path / "second")
     sign(file, key)

@@ -78,6 +78,10 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "extra": lambda stick: (stick / ".have").write_bytes(b""),
     "extra below": lambda stick: ((stick / "a b").mkdir(), (stick / "a b" / "c d").write_bytes(b"")),
     "no list": lambda stick: (stick / "PARTS").unlink(),
+    "longer signature": lambda stick: [
+        path.write_bytes(path.read_bytes() + bytes(700))
+        for path in (stick / "PARTS.SIG", stick / "COPY2" / "PARTS.SIG")
+    ],
     "no signature": lambda stick: (stick / "PARTS.SIG").unlink(),
     "second list": lambda stick: (stick / "COPY2" / "PARTS").write_bytes(b"x"),
     "edited list": lambda stick: (stick / "PARTS").write_text((stick / "PARTS").read_text().replace(": 7", ": 9")),

@@ -8,6 +8,7 @@ RFC 5737 and RFC 3849. Numbers pass their check digit, so by chance one may have
 from __future__ import annotations
 
 import string
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,9 +16,9 @@ from random import Random
 from typing import Literal
 
 from appliance.privacy import check_digits as check
-from appliance.privacy.kinds import KINDS
+from appliance.privacy.kinds import FORMS, KINDS
 
-__all__ = ["FORMS", "Form", "carrier", "forms", "make"]
+__all__ = ["IDENTITIES", "Form", "carrier", "forms", "make"]
 
 Language = Literal["en", "zh"]
 Maker = Callable[[Random], str]
@@ -35,9 +36,9 @@ class Form:
 
 def forms(kind: str, language: Language) -> tuple[Form, ...]:
     """Return the forms of `kind` that are written in `language`. A kind that is part of another takes that one's. Raises `KeyError` for an unknown kind."""
-    known = {each.name: each for each in KINDS}
+    known = {each.name: each for each in (*KINDS, *FORMS)}
     parent = known[kind].parent
-    of_kind = FORMS.get(kind) or FORMS[parent]
+    of_kind = IDENTITIES.get(kind) or IDENTITIES[parent]
     named = tuple(form for form in of_kind if form.name == kind) or of_kind
     return tuple(form for form in named if (form.zh if language == "zh" else form.en)) or named
 
@@ -277,6 +278,13 @@ def _permit(random: Random) -> str:
     return body + check.mod_11_2_character(body)
 
 
+def _foreigner(random: Random) -> str:
+    """Return a number of the card of 2023: 9, province, country (ISO 3166 numeric), birth, serial, check character."""
+    land = random.choice(("11", "31", "44")) + random.choice(("840", "276", "392"))
+    body = f"9{land}{_day(random):%Y%m%d}{random.randint(1, 999):03d}"
+    return body + check.mod_11_2_character(body)
+
+
 def _hong_kong(random: Random) -> str:
     number = _fitting(_filled("@######"), check.hk_id, string.digits + "A")(random)
     return f"{number[:-1]}({number[-1]})"
@@ -355,6 +363,19 @@ def _nir(random: Random) -> str:
     return f"{body}{97 - int(body) % 97:02d}"
 
 
+def _utr(random: Random) -> str:
+    """Return a British taxpayer's reference: the first of ten digits checks the rest (weights 6 7 8 9 10 5 4 3 2 modulo 11)."""
+    body = "".join(random.choices(string.digits, k=9))
+    rest = sum(int(digit) * weight for digit, weight in zip(body, (6, 7, 8, 9, 10, 5, 4, 3, 2), strict=True)) % 11
+    return "21987654321"[rest] + body
+
+
+def _cpf_tenth(number: str) -> bool:
+    """Tell whether the tenth digit of a Brazilian number fits: weights 10..2 modulo 11, 11 minus the rest, 0 above 9."""
+    rest = sum(int(digit) * weight for digit, weight in zip(number[:9], range(10, 1, -1), strict=True)) % 11
+    return int(number[9]) == (0 if rest < 2 else 11 - rest)
+
+
 def _resident_korea(random: Random) -> str:
     return (
         f"{_day(random, 1940, 1999):%y%m%d}{random.choice('12')}{random.randint(0, 95):02d}{random.randint(0, 999):03d}"
@@ -374,9 +395,22 @@ def _bitcoin(random: Random) -> str:
     return "1" + text
 
 
-def _secret(random: Random) -> str:
+def _cloud_key(random: Random) -> str:
     word = "".join(random.choices(string.ascii_letters + string.digits, k=36))
     return random.choice((f"AKIA{word[:16].upper()}", f"ghp_{word}", f"sk_live_{word[:24]}"))
+
+
+def _web_token(random: Random) -> str:
+    """Return three parts of base64url: header, claims, a signature of random bytes (RFC 7519)."""
+    parts = (b'{"alg":"HS256","typ":"JWT"}', b'{"sub":"%d"}' % random.randint(10**6, 10**9), random.randbytes(32))
+    return ".".join(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)
+
+
+def _private_key(random: Random) -> str:
+    """Return random bytes between the lines of a private key (RFC 7468)."""
+    body = b64encode(random.randbytes(96)).decode()
+    lines = "\n".join(body[place : place + 64] for place in range(0, len(body), 64))
+    return f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----"
 
 
 def _password(random: Random) -> str:
@@ -393,6 +427,10 @@ def _position(random: Random) -> str:
 def _en(*labels: str) -> tuple[str, ...]:
     forms = ("{label}: {{}}", "{label} {{}}", "My {label} is {{}}.", "Please note the {label} {{}}.", "({label}: {{}})")
     return tuple(form.format(label=label) for label in labels for form in forms)
+
+
+def _beside_a_card(*labels: str) -> tuple[str, ...]:
+    return tuple(f"card 4111 1111 1111 1111, {label}: {{}}" for label in labels)
 
 
 def _zh(*labels: str) -> tuple[str, ...]:
@@ -417,7 +455,7 @@ _PEOPLE_ZH = (
 _PHONE_ZH = ("请打{}联系我。", "{}，随时可以打。", *_zh("电话", "手机", "联系电话", "手机号"))
 _PHONE_EN = ("Call me on {}.", "You can reach her at {}.", *_en("phone", "mobile", "telephone number"))
 
-FORMS: Mapping[str, tuple[Form, ...]] = {
+IDENTITIES: Mapping[str, tuple[Form, ...]] = {
     "PERSON": (Form("name", _person_en, en=_PEOPLE_EN), Form("姓名", _person_zh, zh=_PEOPLE_ZH)),
     "ORGANIZATION": (
         Form("company", _organization_en, en=("I work for {}.", "The invoice came from {}.", "{} refused to pay.", "She was treated at {}.")),
@@ -454,11 +492,11 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "PHONE": (
         Form("phone, US", _phone_us, en=_PHONE_EN),
         Form("phone, UK", _phone_uk, en=_PHONE_EN),
-        Form("fax", _phone_us, en=_en("fax", "fax number")),
-        Form("手机", _mobile_zh, zh=_PHONE_ZH),
-        Form("座机", _landline_zh, zh=("单位电话{}。", *_zh("座机", "电话", "办公电话"))),
-        Form("传真", _landline_zh, zh=_zh("传真")),
-        Form("400", _filled("400-8##-####"), zh=("客服热线{}。", "请拨打{}。")),
+        Form("FAX", _phone_us, en=_en("fax", "fax number")),
+        Form("MOBILE_PHONE", _mobile_zh, zh=_PHONE_ZH),
+        Form("LANDLINE", _landline_zh, zh=("单位电话{}。", *_zh("座机", "电话", "办公电话"))),
+        Form("FAX", _landline_zh, zh=_zh("传真")),
+        Form("CN_SERVICE_PHONE", _filled("400-8##-####"), zh=("客服热线{}。", "请拨打{}。")),
     ),
     "EMAIL": (Form("e-mail", _email, ("Write to {}.", "My address is {}", *_en("e-mail")), ("请发到{}，谢谢。", *_zh("邮箱", "电子邮件"))),),
     "URL": (Form("URL", _url, ("See {} for details.", "It is on {}", *_en("website")), ("请看 {} 。", "网址：{}", "链接：{}")),),
@@ -467,59 +505,74 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     "HANDLE": (
         Form("handle", lambda random: f"@{random.choice(_FIRST).lower()}_{random.randint(10, 9999)}", en=("Follow {} for more.", "{} wrote this.", "username: {}")),
         Form("QQ", _digits(9), zh=("加我QQ{}。", *_zh("QQ", "QQ号"))),
-        Form("微信", lambda random: f"wxid_{random.choice(_FIRST).lower()}{random.randint(100, 9999)}", zh=("加微信{}。", *_zh("微信", "微信号"))),
+        Form("WECHAT", lambda random: f"wxid_{random.choice(_FIRST).lower()}{random.randint(100, 9999)}", zh=("加微信{}。", *_zh("微信", "微信号"))),
     ),
     "GPS": (Form("position", _position, _en("GPS", "coordinates"), _zh("GPS坐标", "经纬度")),),
     "BANK_CARD": (Form("card", _card, ("I paid with {}.", "Charge {} please.", *_en("card number", "credit card")), ("转到{}这张卡。", *_zh("卡号", "银行卡号", "信用卡"))),),
     "CARD_SECURITY": (
-        Form("CVV", _digits(3), tuple(f"card 4111 1111 1111 1111, {label}: {{}}" for label in ("CVV", "CVC", "security code")), _zh("CVV", "安全码")),
+        Form("CVV", _digits(3), _beside_a_card("CVV", "CVC", "security code"), _zh("CVV", "安全码")),
+        Form("CARD_EXPIRY", lambda random: f"{random.randint(1, 12):02d}/{random.randint(26, 33)}", _beside_a_card("expiry", "valid thru"), _zh("卡有效期", "信用卡有效期")),
+        Form("PIN", _digits(6), _beside_a_card("PIN"), _zh("取款密码", "银行卡密码")),
     ),
     "IBAN": (Form("IBAN", _iban, ("Transfer it to {}.", *_en("IBAN")), ("汇到{}。", *_zh("IBAN"))),),
     "BIC": (Form("BIC", _one_of("DEUTDEFF", "COBADEFFXXX", "BNPAFRPP", "NWBKGB2L"), _en("BIC", "SWIFT code"), _zh("SWIFT代码", "SWIFT")),),
-    "ACCOUNT": (Form("account", _digits(12), ("Debit account {} please.", *_en("account number", "bank account")), _zh("账号", "银行账号", "对公账号")),),
+    "ACCOUNT": (
+        Form("account", _digits(12), ("Debit account {} please.", *_en("account number", "bank account")), _zh("账号", "银行账号", "对公账号")),
+        Form("US_ROUTING_NUMBER", _fitting(_filled("0210####"), check.aba), en=_en("routing number", "ABA number")),
+        Form("UK_SORT_CODE", _filled("20-##-##"), en=_en("sort code")),
+        Form("CNAPS", _filled("102100######"), zh=_zh("联行号", "支付系统行号")),
+    ),
     "ID_NUMBER": (
-        Form("resident ID", _resident, en=_en("Chinese ID number", "resident ID"), zh=("本人{}，申请办理。", *_zh("身份证号", "身份证", "公民身份号码", "证件号码"))),
-        Form("residence permit", _permit, zh=_zh("居住证号", "港澳居民居住证")),
-        Form("resident ID, 15 digits", lambda random: random.choice(_AREAS) + f"{_day(random):%y%m%d}{random.randint(1, 999):03d}", zh=_zh("身份证号", "一代身份证")),
-        Form("Hong Kong ID", _hong_kong, en=_en("HKID", "Hong Kong ID"), zh=_zh("香港身份证", "香港身份证号码")),
-        Form("Taiwan ID", _fitting(lambda random: random.choice("ABCDEFGH") + _digits(8, "12")(random), check.tw_id), zh=_zh("台湾身份证", "台湾身份证字号")),
-        Form("officer's card", lambda random: f"{random.choice('军南北空海')}字第{_digits(7)(random)}号", zh=_zh("军官证号", "军官证")),
+        Form("CN_RESIDENT_ID", _resident, en=_en("Chinese ID number", "resident ID"), zh=("本人{}，申请办理。", *_zh("身份证号", "身份证", "公民身份号码", "证件号码"))),
+        Form("CN_RESIDENCE_PERMIT", _permit, zh=_zh("居住证号", "港澳居民居住证")),
+        Form("CN_FOREIGNER_RESIDENCE", _foreigner, zh=_zh("外国人永久居留身份证号", "永久居留证号")),
+        Form("MO_ID", _filled("5######(#)"), en=_en("Macau ID"), zh=_zh("澳门身份证", "澳门居民身份证号")),
+        Form("CN_RESIDENT_ID_15", lambda random: random.choice(_AREAS) + f"{_day(random):%y%m%d}{random.randint(1, 999):03d}", zh=_zh("身份证号", "一代身份证")),
+        Form("HK_ID", _hong_kong, en=_en("HKID", "Hong Kong ID"), zh=_zh("香港身份证", "香港身份证号码")),
+        Form("TW_ID", _fitting(lambda random: random.choice("ABCDEFGH") + _digits(8, "12")(random), check.tw_id), zh=_zh("台湾身份证", "台湾身份证字号")),
+        Form("CN_MILITARY_ID", lambda random: f"{random.choice('军南北空海')}字第{_digits(7)(random)}号", zh=_zh("军官证号", "军官证")),
     ),
     "USCC": (
         Form("credit code", _credit_code, _en("unified social credit code"), ("该公司代码{}。", *_zh("统一社会信用代码", "税号"))),
-        Form("organization code", lambda random: "-".join((lambda code: (code[:8], code[8:]))(_organization_code(random))), zh=_zh("组织机构代码")),
+        Form("CN_ORGANIZATION_CODE", lambda random: "-".join((lambda code: (code[:8], code[8:]))(_organization_code(random))), zh=_zh("组织机构代码")),
     ),
     "PASSPORT": (
-        Form("passport", _filled("E########"), ("travelling on passport {}", *_en("passport number")), ("持护照{}入境。", *_zh("护照号", "护照号码"))),
-        Form("travel permit", _either(_filled("C########"), _filled("H########"), _filled("M########")), zh=_zh("通行证号", "港澳通行证", "回乡证号")),
-        Form("machine-readable zone", _zone, en=("Scan of the passport:\n{}\n",), zh=("护照机读码：\n{}\n",)),
+        Form("CN_PASSPORT", _filled("E########"), ("travelling on passport {}", *_en("passport number")), ("持护照{}入境。", *_zh("护照号", "护照号码"))),
+        Form("CN_TRAVEL_PERMIT", _either(_filled("C########"), _filled("H########"), _filled("M########")), zh=_zh("通行证号", "港澳通行证", "回乡证号")),
+        Form("MRZ", _zone, en=("Scan of the passport:\n{}\n",), zh=("护照机读码：\n{}\n",)),
     ),
     "PLATE": (
-        Form("车牌", _plate_zh, zh=("{}违停。", "开{}来的。", *_zh("车牌", "车牌号"))),
+        Form("CN_PLATE", _plate_zh, zh=("{}违停。", "开{}来的。", *_zh("车牌", "车牌号"))),
         Form("plate", _filled("7@@@###"), en=_en("license plate", "plate number")),
     ),
     "NATIONAL_ID": (
-        Form("SSN", _ssn, _en("SSN", "social security number"), _zh("美国社会安全号")),
-        Form("ITIN", lambda random: f"9{random.randint(0, 99):02d}-{random.randint(70, 88)}-{random.randint(1, 9999):04d}", _en("ITIN")),
-        Form("NINO", _nino, _en("National Insurance number", "NINO")),
-        Form("Steuer-ID", _fitting(_steuer_body, check.by_stdnum("de.idnr")), _en("Steuer-ID", "tax ID")),
-        Form("NIR", _nir, _en("NIR", "numéro de sécurité sociale")),
-        Form("DNI", _fitting(_digits(8, string.digits), check.by_stdnum("es.dni"), string.ascii_uppercase), _en("DNI")),
-        Form("codice fiscale", _fitting(_filled("RSSMRA7#A1#H501"), check.by_stdnum("it.codicefiscale"), string.ascii_uppercase), _en("codice fiscale")),
-        Form("BSN", _fitting(_digits(8), check.by_stdnum("nl.bsn")), _en("BSN")),
-        Form("PESEL", _fitting(_pesel_body, check.by_stdnum("pl.pesel")), _en("PESEL")),
-        Form("Aadhaar", _in_groups(_fitting(_digits(11, "23456789"), check.by_stdnum("in_.aadhaar")), " ", 4, 4, 4), _en("Aadhaar", "Aadhaar number")),
-        Form("PAN", _filled("@@@P@####@"), _en("PAN", "PAN card")),
-        Form("My Number", _fitting(_digits(11), check.by_stdnum("jp.in_")), _en("My Number")),
-        Form("RRN", _in_groups(_fitting(_resident_korea, check.by_stdnum("kr.rrn")), "-", 6, 7), _en("RRN", "resident registration number")),
-        Form("SIN", _in_groups(_fitting(_digits(8, "1234567"), check.luhn), " ", 3, 3, 3), _en("SIN", "Social Insurance Number")),
-        Form("TFN", _fitting(_digits(8), check.by_stdnum("au.tfn")), _en("TFN", "tax file number")),
-        Form("VAT", _fitting(lambda random: "DE" + _digits(8)(random), check.by_stdnum("de.vat")), _en("VAT ID", "VAT number")),
+        Form("US_SSN", _ssn, _en("SSN", "social security number"), _zh("美国社会安全号")),
+        Form("US_ITIN", lambda random: f"9{random.randint(0, 99):02d}-{random.randint(70, 88)}-{random.randint(1, 9999):04d}", _en("ITIN")),
+        Form("UK_NINO", _nino, _en("National Insurance number", "NINO")),
+        Form("DE_TAX_ID", _fitting(_steuer_body, check.by_stdnum("de.idnr")), _en("Steuer-ID", "tax ID")),
+        Form("FR_NIR", _nir, _en("NIR", "numéro de sécurité sociale")),
+        Form("ES_NIF", _fitting(_digits(8, string.digits), check.by_stdnum("es.dni"), string.ascii_uppercase), _en("DNI")),
+        Form("IT_FISCAL_CODE", _fitting(_filled("RSSMRA7#A1#H501"), check.by_stdnum("it.codicefiscale"), string.ascii_uppercase), _en("codice fiscale")),
+        Form("NL_BSN", _fitting(_digits(8), check.by_stdnum("nl.bsn")), _en("BSN")),
+        Form("PL_PESEL", _fitting(_pesel_body, check.by_stdnum("pl.pesel")), _en("PESEL")),
+        Form("IN_AADHAAR", _in_groups(_fitting(_digits(11, "23456789"), check.by_stdnum("in_.aadhaar")), " ", 4, 4, 4), _en("Aadhaar", "Aadhaar number")),
+        Form("IN_PAN", _filled("@@@P@####@"), _en("PAN", "PAN card")),
+        Form("JP_MY_NUMBER", _fitting(_digits(11), check.by_stdnum("jp.in_")), _en("My Number")),
+        Form("KR_RRN", _in_groups(_fitting(_resident_korea, check.by_stdnum("kr.rrn")), "-", 6, 7), _en("RRN", "resident registration number")),
+        Form("CA_SIN", _in_groups(_fitting(_digits(8, "1234567"), check.luhn), " ", 3, 3, 3), _en("SIN", "Social Insurance Number")),
+        Form("AU_TFN", _fitting(_digits(8), check.by_stdnum("au.tfn")), _en("TFN", "tax file number")),
+        Form("US_EIN", _filled("12-#######"), _en("EIN", "employer identification number")),
+        Form("UK_UTR", _utr, _en("UTR", "unique taxpayer reference")),
+        Form("ES_NIE", _fitting(_filled("X#######"), check.by_stdnum("es.nie"), string.ascii_uppercase), _en("NIE")),
+        Form("SG_NRIC", _fitting(_filled("S#######"), check.sg_nric, string.ascii_uppercase), _en("NRIC")),
+        Form("BR_CPF", _in_groups(_fitting(_fitting(_digits(9), _cpf_tenth), check.by_stdnum("br.cpf")), ".", 3, 3, 3), _en("CPF")),
+        Form("OTHER_NATIONAL_ID", _fitting(_filled("19620315-###"), check.by_stdnum("se.personnummer")), _en("personnummer", "Swedish personal number")),
+        Form("EU_VAT", _fitting(lambda random: "DE" + _digits(8)(random), check.by_stdnum("de.vat")), _en("VAT ID", "VAT number")),
     ),
     "DRIVER_LICENSE": (
         Form("licence", _filled("@#######"), en=_en("driver's license", "driving licence number")),
         Form("驾驶证", _resident, zh=_zh("驾驶证号", "驾照号")),
-        Form("档案编号", _filled("3301########"), zh=_zh("驾驶证档案编号", "档案编号")),
+        Form("CN_DRIVER_FILE", _filled("3301########"), zh=_zh("驾驶证档案编号", "档案编号")),
     ),
     "MEDICAL_RECORD": (
         Form("MRN", _digits(8), en=_en("MRN", "medical record number", "chart number")),
@@ -529,30 +582,41 @@ FORMS: Mapping[str, tuple[Form, ...]] = {
     ),
     "HEALTH_ID": (
         Form("member ID", _filled("@@@#########"), en=_en("member ID", "insurance ID")),
-        Form("MBI", _in_groups(_mbi, "-", 4, 3, 4), en=_en("MBI", "Medicare number")),
-        Form("NHS", _in_groups(_fitting(_digits(9, "4679"), check.nhs), " ", 3, 3, 4), en=_en("NHS number", "NHS no.")),
-        Form("社保卡", _filled("@########"), zh=_zh("社保卡号", "社会保障卡号", "医保卡号")),
+        Form("US_MBI", _in_groups(_mbi, "-", 4, 3, 4), en=_en("MBI", "Medicare number")),
+        Form("UK_NHS", _in_groups(_fitting(_digits(9, "4679"), check.nhs), " ", 3, 3, 4), en=_en("NHS number", "NHS no.")),
+        Form("AU_MEDICARE", _fitting(_fitting(_digits(8, "23456"), lambda number: check.au_medicare(number + "1")), check.au_medicare, "1"), en=_en("Medicare card", "Australian Medicare number")),
+        Form("CN_SOCIAL_SECURITY", _filled("@########"), zh=_zh("社保卡号", "社会保障卡号", "医保卡号")),
     ),
     "LICENSE": (
-        Form("NPI", _fitting(_digits(9, "12"), check.npi), en=_en("NPI", "provider NPI")),
-        Form("DEA", _fitting(_filled("B@######"), check.dea), en=_en("DEA number", "DEA")),
+        Form("US_NPI", _fitting(_digits(9, "12"), check.npi), en=_en("NPI", "provider NPI")),
+        Form("US_DEA", _fitting(_filled("B@######"), check.dea), en=_en("DEA number", "DEA")),
         Form("执业证", _digits(15), zh=_zh("医师执业证书号", "执业证书编号")),
     ),
-    "VIN": (Form("VIN", _vin, ("The car {} was recalled.", *_en("VIN", "chassis number")), _zh("车架号", "车辆识别代号")),),
+    "VIN": (
+        Form("VIN", _vin, ("The car {} was recalled.", *_en("VIN", "chassis number")), _zh("车架号", "车辆识别代号")),
+        Form("ENGINE_NUMBER", _filled("@#######"), en=_en("engine number"), zh=_zh("发动机号")),
+    ),
     "DEVICE_ID": (
         Form("IMEI", _fitting(lambda random: random.choice(("35", "86")) + _digits(12)(random), check.imei), _en("IMEI"), _zh("IMEI", "手机串号")),
+        Form("ICCID", _fitting(_filled("898600############"), check.luhn), _en("ICCID", "SIM card number"), _zh("ICCID", "SIM卡号")),
         Form("serial", _filled("@@##@#####"), _en("device serial number"), _zh("设备序列号")),
     ),
     "REFERENCE": (
-        Form("case", _filled("2:21-cv-0####"), en=_en("case no.", "docket number")),
-        Form("application", _filled("4####/0#"), en=_en("application no.")),
-        Form("policy", _filled("POL-#######"), en=_en("policy number", "contract no.", "employee ID")),
-        Form("案号", lambda random: f"（{random.randint(2015, 2024)}）京0105民初{random.randint(100, 29999)}号", zh=("依据{}判决。", *_zh("案号"))),
-        Form("保单", _filled("PDAA2#########"), zh=_zh("保单号", "合同编号", "工号")),
+        Form("CASE_NUMBER", _filled("2:21-cv-0####"), en=_en("case no.", "docket number")),
+        Form("CASE_NUMBER", _filled("4####/0#"), en=_en("application no.")),
+        Form("POLICY_NUMBER", _filled("POL-#######"), _en("policy number", "claim number"), _zh("保单号", "理赔号")),
+        Form("CONTRACT_NUMBER", _filled("HT-20##-####"), _en("contract no."), _zh("合同编号", "合同号")),
+        Form("PERSON_NUMBER", _digits(7), _en("employee ID", "student ID"), _zh("工号", "学号")),
+        Form("CASE_NUMBER", lambda random: f"（{random.randint(2015, 2024)}）京0105民初{random.randint(100, 29999)}号", zh=("依据{}判决。", *_zh("案号"))),
     ),
-    "CRYPTO": (Form("Bitcoin", _bitcoin, ("Send it to {}.", *_en("wallet", "BTC address")), ("转到{}。", *_zh("比特币地址", "钱包地址"))),),
+    "CRYPTO": (
+        Form("BITCOIN", _bitcoin, ("Send it to {}.", *_en("wallet", "BTC address")), ("转到{}。", *_zh("比特币地址", "钱包地址"))),
+        Form("ETHEREUM", lambda random: f"0x{random.getrandbits(160):040x}", ("Send it to {}.", *_en("wallet", "ETH address")), _zh("以太坊地址", "钱包地址")),
+    ),
     "SECRET": (
-        Form("token", _secret, _en("API key", "token"), _zh("密钥", "令牌")),
-        Form("password", _password, ("password: {}", "My password is {}"), ("密码：{}", "登录密码是{}")),
+        Form("CLOUD_KEY", _cloud_key, _en("API key", "token"), _zh("密钥", "令牌")),
+        Form("PASSWORD", _password, ("password: {}", "My password is {}"), ("密码：{}", "登录密码是{}")),
+        Form("JWT", _web_token, ("Authorization: Bearer {}", *_en("token")), _zh("令牌", "token")),
+        Form("PRIVATE_KEY", _private_key, ("My key is\n{}\n",), ("私钥如下：\n{}\n",)),
     ),
 }  # fmt: skip

@@ -79,7 +79,8 @@ class Connection(HttpToolsProtocol):
         """Answer with a problem, unless an answer is on its way already, and close."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        # One answer a request: a second one would be taken for the answer to the client's next request.
+        if self.cycle is None or (self.cycle.response_complete if self._in_head else not self.cycle.response_started):
             body = problem.body("-")
             head = f"HTTP/1.1 {problem.status} -\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode() + body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -60,6 +61,25 @@ def test_what_does_not_arrive_in_time_is_closed(server: Server, sent: bytes) -> 
     assert 0.4 < time.monotonic() - began < 8
     assert answer.startswith((b"HTTP/1.1 408", b"HTTP/1.1 401"))
     assert server.client.post("/v1/predict", json={"inputs": ["w1"]}).status_code == 200
+
+
+def test_a_body_that_goes_on_after_its_refusal_is_refused_once(server: Server) -> None:
+    """A second answer on the connection would be taken for the answer to the next request."""
+    key = server.client.headers["authorization"]
+    chunk = b"%x\r\n" % 10_000 + b"x" * 10_000 + b"\r\n"
+    with plug(server) as connection:
+        connection.sendall(
+            f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nauthorization: {key}\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+        )
+        for _chunk in range(15):  # over the limit of a body, below that of a whole request
+            connection.sendall(chunk)
+        answer = connection.recv(65536)
+        with contextlib.suppress(ConnectionError):
+            for _chunk in range(15):
+                connection.sendall(chunk)
+        answer += read_all(connection)
+    assert answer.count(b"HTTP/1.1 413") == 1
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 def test_a_trickle_does_not_keep_a_connection(server: Server) -> None:

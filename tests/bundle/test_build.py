@@ -147,7 +147,7 @@ def test_a_request_adds_what_was_asked_for(
     make_wheel(index, "delta", "3.0", metadata=("License-Expression: MIT", "Requires-Dist: epsilon"))
     make_wheel(index, "epsilon")
     monkeypatch.setenv("UV_FIND_LINKS", str(index))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     profile.write_text(PROFILE + 'packages = ["alpha", "beta"]\n')
     request(tmp_path / "wanted.json", ["delta==3.0"])
     built(profile, key, tmp_path / "stick", request=tmp_path / "wanted.json")

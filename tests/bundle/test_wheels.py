@@ -246,7 +246,7 @@ def test_another_variant_is_resolved_anew_and_the_rest_stays_as_locked(
 ) -> None:
     """The lock pins one build of the GPU libraries; the variant asks for another, and for what that one needs."""
     monkeypatch.setenv("UV_FIND_LINKS", str(index))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     cuda13 = make_wheel(index, "nvidia-runtime-cu13")
     make_wheel(index, "nvidia-runtime-cu12")
     torch = make_wheel(index, "torch", "2.13.0", metadata=("Requires-Dist: nvidia-runtime-cu13",))

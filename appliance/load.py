@@ -17,7 +17,7 @@ from appliance.words import _
 __all__ = ["load"]
 
 _MODEL, _ABOUT = {"model.json", "model.onnx", "tokenizer.json"}, "about.json"
-_BESIDE = {_ABOUT, "card.json", "card.md", "parity.json"}
+_BESIDE = {_ABOUT, "card.json", "card.md", "parity.json", "scrub.json"}
 _BLOCK_BYTES = 1024**2
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
-from appliance.errors import InputError, NotFoundError
+from appliance.errors import InputError, NotFoundError, PolicyError
 from appliance.files import fsync_path
 from appliance.keys import key_folder
 from appliance.schema import Artifact, Model
@@ -22,16 +22,20 @@ _MODEL, _CARDS, _ABOUT = (
     ("card.json", "card.md", "parity.json"),
     "about.json",
 )
+_SCRUB = "scrub.json"
 _TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio")
 _COUNTS = ("rows", "held_back", "findings")
+_REPORT = (*_COUNTS, "held_back_reasons", "touched", "rules", "languages", "splits", "policy", "docs_per_s")
 
 
 def serve_only(store: Store, model: Model, out: Path) -> dict[str, Any]:
-    """Write `model`, or its newest ONNX export, to the folder `out` with its card and the counts of the scrub behind it, signed by the appliance.
+    """Write `model`, or its newest ONNX export, to the folder `out` with its card and the report of the scrub behind it, signed by the appliance.
 
-    Raises `NotFoundError` when it has no export, `InputError` when something lies in `out` already.
+    Raises `NotFoundError` when it has no export, `PolicyError` for a model into which text went that was not scrubbed,
+    `InputError` when something lies in `out` already.
     """
     portable = _portable(store, model)
+    _require_scrubbed(store, portable)
     if out.exists():
         raise InputError(_("`{folder}` is there already; name a new folder", folder=out))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -74,27 +78,42 @@ def _portable(store: Store, model: Model) -> Model:
     )
 
 
+def _require_scrubbed(store: Store, model: Model) -> None:
+    raw = [item.reference for item in _ancestors(store, model, behind_scrub=False) if item.meta.get("stage") == "raw"]
+    if raw:
+        raise PolicyError(
+            _(
+                "`{model}` was made from `{dataset}` without a scrub in between, so it stays here; run `skerry scrub`, then curate and train again",
+                model=model.reference,
+                dataset=raw[0],
+            )
+        )
+
+
 def _write(store: Store, model: Model, folder: Path) -> dict[str, Any]:
     for name in (*_MODEL, *_CARDS):
         if name in _MODEL or (model.folder / name).exists():
             shutil.copyfile(model.folder / name, folder / name)
+    scrubs = [item for item in _ancestors(store, model) if item.meta.get("stage") == "scrubbed"]
     about = {
         "name": model.name,
         "id": model.id,
         "made": model.created,
         "meta": {key: model.meta[key] for key in _TOLD if key in model.meta},
-        "scrub": [_counts(item) for item in _ancestors(store, model) if item.meta.get("stage") == "scrubbed"],
+        "scrub": [_counts(item, _COUNTS) for item in scrubs],
     }
-    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    report = {"scrubbed": [_counts(item, _REPORT) | {"made": item.created} for item in scrubs]}
+    for name, content in ((_ABOUT, about), (_SCRUB, report)):
+        (folder / name).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return about
 
 
-def _counts(dataset: Artifact) -> dict[str, Any]:
-    return {"dataset": dataset.reference} | {key: dataset.meta[key] for key in _COUNTS if key in dataset.meta}
+def _counts(dataset: Artifact, told: tuple[str, ...]) -> dict[str, Any]:
+    return {"dataset": dataset.reference} | {key: dataset.meta[key] for key in told if key in dataset.meta}
 
 
-def _ancestors(store: Store, model: Model) -> list[Artifact]:
-    """List all that the model was made from, erased data sets too: their counts remain."""
+def _ancestors(store: Store, model: Model, behind_scrub: bool = True) -> list[Artifact]:
+    """List all that the model was made from, erased data sets too: their counts remain. `behind_scrub`: also what a scrub was made from."""
     known: dict[str, Artifact] = {item.id: item for item in store.artifacts(erased=True)}
     found: dict[str, Artifact] = {}
     waiting = list(model.parents)
@@ -102,5 +121,6 @@ def _ancestors(store: Store, model: Model) -> list[Artifact]:
         identity = waiting.pop()
         if identity in known and identity not in found:
             found[identity] = known[identity]
-            waiting += known[identity].parents
+            if behind_scrub or known[identity].meta.get("stage") != "scrubbed":
+                waiting += known[identity].parents
     return list(found.values())

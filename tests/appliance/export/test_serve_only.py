@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from appliance.cli import app
-from appliance.errors import InputError, NotFoundError, SettingsError
+from appliance.errors import InputError, NotFoundError, PolicyError, SettingsError
 from appliance.export.serve_only import serve_only
 from appliance.schema import Model, Source
 from appliance.signature import check_folder
@@ -27,7 +27,7 @@ def store() -> Store:
 def with_lineage(store: Store) -> Model:
     """A model with data sets above it: raw, scrubbed, curated."""
     above: tuple[str, ...] = ()
-    counts = {"held_back": 2, "findings": {"PERSON": 5, "PHONE": 1}}
+    counts = {"held_back": 2, "findings": {"PERSON": 5, "PHONE": 1}, "languages": {"en": 6}}
     for seed, (stage, told) in enumerate((("raw", {}), ("scrubbed", counts), ("curated", {"duplicates": 1}))):
         with store.draft("dataset", "tickets", parents=above, meta={"stage": stage} | told) as draft:
             source = Source("tickets.csv", 1) if stage == "raw" else None
@@ -46,13 +46,37 @@ def test_the_folder_holds_model_card_and_counts_and_nothing_else(store: Store, t
     result = serve_only(store, model, tmp_path / "out")
     assert (result["model"], result["format"]) == (model.reference, "serve-only")
     _signer, files = check_folder(tmp_path / "out", result["signer"])
-    assert sorted(files) == ["about.json", "card.json", "model.json", "model.onnx", "tokenizer.json"]
+    assert sorted(files) == ["about.json", "card.json", "model.json", "model.onnx", "scrub.json", "tokenizer.json"]
     about = json.loads((tmp_path / "out" / "about.json").read_text())
     assert about["id"] == model.id
     scrubbed = next(item for item in store.artifacts("dataset") if item.stage == "scrubbed")
     assert about["scrub"] == [
         {"dataset": scrubbed.reference, "rows": 6, "held_back": 2, "findings": {"PERSON": 5, "PHONE": 1}}
     ]
+    (report,) = json.loads((tmp_path / "out" / "scrub.json").read_text())["scrubbed"]
+    assert report == about["scrub"][0] | {"languages": {"en": 6}, "made": scrubbed.created}
+
+
+def test_a_model_of_an_unscrubbed_set_stays_here(store: Store, tmp_path: Path) -> None:
+    """Also behind a curated set, an exported model, and beside a set that was scrubbed; an erased set is still unscrubbed."""
+    made = []
+    for stage in ("raw", "curated"):
+        with store.draft("dataset", "plain", parents=tuple(made), meta={"stage": stage}) as draft:
+            source = Source("plain.csv", 1) if stage == "raw" else None
+            store.write_records(draft, (replace(record, source=source) for record in tiny_records(5, seed=9)))
+        made = [draft.artifact.id]
+    for parents in (made, [*with_lineage(store).parents, *made]):
+        with store.draft("model", "first", parents=tuple(parents), meta={"format": "torch"}) as draft:
+            (draft.folder / "model.safetensors").write_bytes(b"weights of " + str(len(parents)).encode())
+        with store.draft("model", "first", parents=(draft.artifact.id,), meta={"format": "onnx"}) as draft:
+            write_model(draft.folder, "onnx")
+            (draft.folder / "model.json").write_bytes((draft.folder / "model.json").read_bytes() + b" " * len(parents))
+        with pytest.raises(PolicyError, match=r"made from `plain@.*without a scrub"):
+            serve_only(store, draft.artifact, tmp_path / "out")
+    store.bury(next(item for item in store.artifacts("dataset") if item.name == "plain"), "erase")
+    with pytest.raises(PolicyError, match="without a scrub"):
+        serve_only(store, draft.artifact, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_text_of_a_record_travels(store: Store, tmp_path: Path) -> None:

@@ -177,10 +177,10 @@ def test_a_chunked_body_is_limited_while_it_arrives(server: Server) -> None:
         for _ in range(1000):
             yield b"x" * 1000
 
-    with contextlib.suppress(httpx.WriteError):  # the server may have closed while we were still sending
-        # a connection of its own, as the server closes it in its own time
-        with httpx.Client(base_url=server.url, headers=server.client.headers) as client:
-            assert client.post("/v1/predict", content=parts()).status_code == 413
+    # a connection of its own: the server closes it in its own time, maybe while we are still sending
+    own = httpx.Client(base_url=server.url, headers=server.client.headers)
+    with contextlib.suppress(httpx.WriteError), own as client:
+        assert client.post("/v1/predict", content=parts()).status_code == 413
     assert ask(server, "w1").status_code == 200
 
 

@@ -25,33 +25,10 @@ __all__ = ["FEW_LIVE_THERE", "replace"]
 
 # Three-digit ZIP areas of 20,000 people or fewer: the 17 that HHS lists from the census of 2000 (guidance of 26 November 2012), and those that
 # the census of 2010 adds.
-FEW_LIVE_THERE = frozenset(
-    [
-        "036",
-        "059",
-        "063",
-        "102",
-        "203",
-        "556",
-        "692",
-        "790",
-        "821",
-        "823",
-        "830",
-        "831",
-        "878",
-        "879",
-        "884",
-        "890",
-        "893",
-        "202",
-        "204",
-        "205",
-        "369",
-        "753",
-        "772",
-    ]
-)
+_FEW_LIVE_THERE = """
+036 059 063 102 203 556 692 790 821 823 830 831 878 879 884 890 893 202 204 205 369 753 772
+"""
+FEW_LIVE_THERE = frozenset(_FEW_LIVE_THERE.split())
 _OLDEST = 90
 _BAND = 10
 _ZIP = re.compile(r"([0-9]{3})[0-9]{2}(?:-?[0-9]{4})?")

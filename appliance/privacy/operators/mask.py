@@ -6,12 +6,12 @@ mobile number                   first 3 and last 4; Hong Kong, Macau (8 digits) 
 landline                        area code and last 4
 identity documents              first 1 and last 1
 e-mail address                  first 3 of the name (1 of a name up to 3 long), then the domain
-name of a person                all but the last character (Chinese); first letter of each word (other scripts)
+name of a person                the last character (Chinese), the first letter of each word (other scripts)
 everything else                 nothing
 ==============================  ===========================================================================
 
-At least a third of the letters and digits, and never less than 2, is hidden in every form. Asterisks stand one for one, so lengths are told;
-`form = "all"` hides every letter and digit. A masked value is no anonymous value.
+At least a third of the letters and digits is hidden in every form, and of numbers never less than 2. Asterisks stand one for one, so lengths are
+told; `form = "all"` hides every letter and digit. A masked value is no anonymous value.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _CARDS = frozenset(("BANK_CARD", "ACCOUNT", "IBAN"))
 _DOCUMENTS = frozenset(
     ("ID_NUMBER", "PASSPORT", "NATIONAL_ID", "DRIVER_LICENSE", "MEDICAL_RECORD", "USCC", "TAX_ID", "HEALTH_ID")
 )
+_EXTENSION = re.compile(r"\s*(?:ext\.?|extension|x|#|转|分机)\s*[0-9]{1,6}\s*$", re.IGNORECASE)
 _AREA = re.compile(r"[(（]?0(?:10|2\d|[3-9]\d{2})")
 
 
@@ -42,7 +43,9 @@ def replace(value: Value, scope: Scope) -> str:
     if value.kind == "EMAIL":
         return _mail(value.text)
     if value.kind == "PERSON":
-        return _stars(value.text, 0, 1) if value.han else re.sub(r"\w+", lambda word: _stars(word[0], 1, 0), value.text)
+        return (
+            _stars(value.text, 0, 1, 1) if value.han else re.sub(r"\w+", lambda word: _stars(word[0], 1, 0), value.text)
+        )
     return _stars(value.text, 0, 0)
 
 
@@ -50,10 +53,10 @@ def _size(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-def _stars(text: str, first: int, last: int) -> str:
-    """Hide the letters and digits of `text` but the `first` and `last` ones, fewer where too little would be hidden."""
+def _stars(text: str, first: int, last: int, least: int = 2) -> str:
+    """Hide the letters and digits of `text` but the `first` and `last` ones; those too where less than a third or `least` would be hidden."""
     size = _size(text)
-    hidden = max(min(size, 2), -(-size // 3))
+    hidden = max(min(size, least), -(-size // 3))
     first = min(first, max(0, size - hidden - last))
     last = min(last, max(0, size - hidden))
     seen, shown = 0, []
@@ -65,6 +68,9 @@ def _stars(text: str, first: int, last: int) -> str:
 
 
 def _phone(text: str) -> str:
+    extension = _EXTENSION.search(text)
+    if extension and extension.start():
+        return _phone(text[: extension.start()]) + _stars(extension[0], 0, 0)
     area = _AREA.match(text)
     if area:
         return _stars(text, _size(area[0]), 4)

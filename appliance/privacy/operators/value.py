@@ -29,13 +29,11 @@ def normal(text: str) -> str:
 
 @dataclass(frozen=True)
 class Value:
-    """A found value. `before` and `after` are the few characters around it; `subject` is whom the record is about (never empty)."""
+    """A found value; `subject` is whom the record is about, never empty. What stands around it does not count: one value has one surrogate."""
 
     text: str = field(repr=False)
     kind: str
     subject: str = field(repr=False)
-    before: str = field(default="", repr=False)
-    after: str = field(default="", repr=False)
 
     @cached_property
     def normal(self) -> str:

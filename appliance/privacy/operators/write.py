@@ -42,7 +42,6 @@ _MAY_HOLD_THE_VALUE = frozenset(
     ("keep", "generalise", "hmac", "vault")
 )  # 2019 generalised is 2019; a token holds "A" by chance
 _SHORT = 5  # letters and digits below which one value is part of another by chance: Ann, Joanna
-_AROUND = 24  # characters before and after a value that an operator sees
 _COUNTED = 200_000  # different values whose surrogates are compared: bounds memory
 
 
@@ -121,13 +120,7 @@ class Writer:
         position = 0
         for finding in findings:
             between = text[position : finding.start]
-            value = Value(
-                text[finding.start : finding.end],
-                finding.kind,
-                self._subject,
-                text[max(0, finding.start - _AROUND) : finding.start],
-                text[finding.end : finding.end + _AROUND],
-            )
+            value = Value(text[finding.start : finding.end], finding.kind, self._subject)
             pieces += [between, self._run.put(value, self._placeholders)]
             shown += [between, f"<{finding.kind}_0>"]
             position = finding.end

@@ -1,4 +1,7 @@
-"""Names of people and organizations: the shape of the old one, its parts drawn by the key, gender kept where the text tells it."""
+"""Names of people and organizations: the shape of the old one, each part drawn by the key from its own, gender kept where the name or its title tells it.
+
+So the surname alone has the same surrogate as within the full name.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import re
 
 from appliance.privacy.operators.value import Keyed, Value
 from appliance.privacy.surrogates.words import (
-    CHARACTERS,
+    ANY_CHARACTERS,
+    ANY_NAMES,
     COMPOUND_SURNAMES,
     FEMALE_CHARACTERS,
     FEMALE_NAMES,
@@ -21,56 +25,15 @@ from appliance.privacy.surrogates.words import (
 __all__ = ["organization", "person"]
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_PARTICLES = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "dr",
-        "prof",
-        "sir",
-        "dame",
-        "lord",
-        "lady",
-        "rev",
-        "fr",
-        "van",
-        "von",
-        "der",
-        "den",
-        "de",
-        "del",
-        "della",
-        "di",
-        "da",
-        "dos",
-        "la",
-        "le",
-        "bin",
-        "ibn",
-        "al",
-        "el",
-        "ter",
-        "ten",
-        "zu",
-        "jr",
-        "sr",
-        "ii",
-        "iii",
-        "iv",
-        "md",
-        "phd",
-        "esq",
-        "s",
-        "and",
-    ]
-)
-_MALE = re.compile(r"\b(?:mr|sir|lord|mister|master|father)\.?\s*$", re.IGNORECASE)
-_FEMALE = re.compile(r"\b(?:mrs|ms|miss|lady|dame|madam|sister)\.?\s*$", re.IGNORECASE)
-_MALE_ZH = re.compile(r"^\s?(?:先生|[，,（(、]?\s?(?:性别[：:]?)?\s?男)")
-_FEMALE_ZH = re.compile(r"^\s?(?:女士|小姐|太太|夫人|[，,（(、]?\s?(?:性别[：:]?)?\s?女)")
+_AROUND_NAMES = """
+mr mrs ms miss mx dr prof sir dame lord lady rev fr van von der den de del della di da dos la le bin ibn al el ter
+ten zu jr sr ii iii iv md phd esq s and
+"""
+_PARTICLES = frozenset(_AROUND_NAMES.split())
+_MALE = re.compile(r"(?:mr|sir|lord|mister|master)\b", re.IGNORECASE)
+_FEMALE = re.compile(r"(?:mrs|ms|miss|lady|dame|madam)\b", re.IGNORECASE)
+_FEMALE_ENDS = ("a", "ette", "elle", "lyn", "ine", "ie")
+_MALE_ZH, _FEMALE_ZH = re.compile("先生|叔|爷爷|哥"), re.compile("女士|小姐|太太|夫人|姐|婶|姨|奶奶")
 _SUFFIX_ZH = re.compile(
     r"(?:某+|先生|女士|小姐|太太|夫人|医生|大夫|护士|主任|教授|老师|律师|法官|经理|师傅|同志|局长|院长|所长|总|姐|哥|叔|婶|姨|氏|工)+$"
 )
@@ -97,9 +60,10 @@ def person(value: Value, keyed: Keyed) -> str | None:
     tokens = [match for match in _TOKEN.finditer(value.text) if match[0].lower() not in _PARTICLES]
     if not tokens:
         return None
-    gender = _gender(value, tokens[0][0])
     comma = value.text.find(",")  # Novak, Jan
     last = tokens[0] if tokens[0].end() <= comma < tokens[-1].start() else tokens[-1]
+    first = next((token[0] for token in tokens if token is not last and len(token[0]) > 1), last[0])
+    gender = _gender(value, first)
     text = value.text
     for token in reversed(tokens):
         given = token is not last or (len(tokens) == 1 and token[0].lower() in _GIVEN)
@@ -112,12 +76,13 @@ _GIVEN = _FEMALE_SET | frozenset(map(str.lower, MALE_NAMES))
 
 
 def _gender(value: Value, first: str) -> str:
-    around = value.before + re.match(r"(?:[A-Za-z]+\.?\s+)?", value.text)[0]  # type: ignore[index]
-    if _MALE.search(value.before) or _MALE.search(around):
-        return "male"
-    if _FEMALE.search(value.before) or _FEMALE.search(around) or first.lower() in _FEMALE_SET:
+    """Return `male`, `female` or nothing, by a title within the value or the name itself: one value, one answer."""
+    name = first.lower()
+    if _FEMALE.match(value.text) or name in _FEMALE_SET:
         return "female"
-    return "male" if first.lower() in _GIVEN else ""
+    if _MALE.match(value.text) or name in _GIVEN:
+        return "male"
+    return "female" if name.endswith(_FEMALE_ENDS) else ""
 
 
 def _name(old: str, given: bool, gender: str, keyed: Keyed) -> str:
@@ -125,7 +90,7 @@ def _name(old: str, given: bool, gender: str, keyed: Keyed) -> str:
     if len(old) == 1:
         return keyed.pick("ABCDEFGHJKLMNPRSTW", "initial", key, but=old.upper())
     if given:
-        pool = {"male": MALE_NAMES, "female": FEMALE_NAMES}.get(gender, MALE_NAMES + FEMALE_NAMES)
+        pool = {"male": MALE_NAMES, "female": FEMALE_NAMES}.get(gender, ANY_NAMES)
         return keyed.pick(pool, "given name", key, but=old.title())
     index = keyed.below(4, "surname pool", key)
     return keyed.pick(SURNAMES, "surname", key, but=old.title()) if index == 0 else town(keyed, "surname", key)
@@ -148,26 +113,32 @@ def _chinese(run: str, value: Value, keyed: Keyed) -> str:
     tail = run[len(core) :]
     head = core[0] if len(core) == 2 and core[0] in "小老阿" and core[1] in SURNAMES_ZH else ""
     core = core[len(head) :]
-    after = tail + value.after
-    characters = CHARACTERS
-    if _FEMALE_ZH.search(after):
-        characters = FEMALE_CHARACTERS
-    elif _MALE_ZH.search(after):
-        characters = MALE_CHARACTERS
-    return head + _chinese_name(core, "·" in value.text or "•" in value.text, characters, keyed) + tail
+    return head + _chinese_name(core, "·" in value.text or "•" in value.text, tail, keyed) + tail
 
 
-def _chinese_name(core: str, sounds: bool, characters: str, keyed: Keyed) -> str:
+def _chinese_name(core: str, sounds: bool, title: str, keyed: Keyed) -> str:
     if core[:2] in COMPOUND_SURNAMES and len(core) > 2:
         surname = keyed.pick(COMPOUND_SURNAMES, "surname", core[:2], but=core[:2])
     elif not sounds and core[0] in SURNAMES_ZH and len(core) < 4:
         surname = keyed.pick(SURNAMES_ZH, "surname", core[0], but=core[0])
     else:
-        surname, characters = "", SOUNDS if sounds or len(core) > 3 else characters
+        surname = ""
     given = core[len(surname) :]
+    characters = SOUNDS if sounds or len(given) > 3 else _characters(given, title)
     return surname + "".join(
         keyed.pick(characters, "given name", given, str(place), but=old) for place, old in enumerate(given)
     )
+
+
+def _characters(given: str, title: str) -> str:
+    """Return the characters that fit the gender that title or name tell, those that fit any where neither does."""
+    female = bool(_FEMALE_ZH.search(title)) or (
+        not set(given) & set(MALE_CHARACTERS) and bool(set(given) & set(FEMALE_CHARACTERS))
+    )
+    male = bool(_MALE_ZH.search(title)) or (
+        not set(given) & set(FEMALE_CHARACTERS) and bool(set(given) & set(MALE_CHARACTERS))
+    )
+    return FEMALE_CHARACTERS if female else MALE_CHARACTERS if male else ANY_CHARACTERS
 
 
 def organization(value: Value, keyed: Keyed) -> str | None:
@@ -176,7 +147,7 @@ def organization(value: Value, keyed: Keyed) -> str | None:
         kind = _KIND_ZH.search(value.text)
         core = value.text[: kind.start()] if kind and kind.start() else value.text
         new = "".join(
-            keyed.pick(SOUNDS + CHARACTERS, "organization", core, str(place), but=old) if old.isalnum() else old
+            keyed.pick(SOUNDS + ANY_CHARACTERS, "organization", core, str(place), but=old) if old.isalnum() else old
             for place, old in enumerate(core)
         )
         return new + value.text[len(core) :]

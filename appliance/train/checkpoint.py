@@ -5,9 +5,7 @@ safetensors and JSON only: nothing here writes or reads a pickle.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import random
 import shutil
 import uuid
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.base.safetensors_file import writing_to
+from appliance.files import file_sha256, fsync_path
 
 if TYPE_CHECKING:
     import torch
@@ -40,13 +39,13 @@ def writing(folder: Path, name: str) -> Iterator[Path]:
                 shutil.rmtree(left, ignore_errors=True)
             temporary.mkdir()
             yield temporary
-            hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+            hashes = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
             (temporary / _HASHES).write_text(json.dumps(hashes, sort_keys=True), "utf-8")
             for path in (*temporary.iterdir(), temporary):
-                _fsync(path)
+                fsync_path(path)
             shutil.rmtree(folder / name, ignore_errors=True)  # there only when its hashes did not fit
             temporary.rename(folder / name)
-            _fsync(folder)
+            fsync_path(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -56,7 +55,7 @@ def intact(folder: Path) -> bool:
     try:
         hashes = json.loads((folder / _HASHES).read_bytes())
         names = {path.name for path in folder.iterdir()} - {_HASHES}
-        return names == set(hashes) and all(_sha256(folder / name) == digest for name, digest in hashes.items())
+        return names == set(hashes) and all(file_sha256(folder / name) == digest for name, digest in hashes.items())
     except (OSError, ValueError):
         return False
 
@@ -141,16 +140,3 @@ def load_random(folder: Path) -> None:
     cuda = [torch.tensor(list(bytes.fromhex(state)), dtype=torch.uint8) for state in content["cuda"]]
     if len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(cuda)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from appliance.privacy.recognizers.person_en import NO_NAME, given_names
+from appliance.privacy.recognizers.gazetteer import given_names
+from appliance.privacy.recognizers.lac_entities import WORK
+from appliance.privacy.recognizers.person_en import NO_NAME
+from appliance.privacy.recognizers.plausible import EPONYM
 from appliance.privacy.recognizers.recognizer import Hit
 
 __all__ = ["RULE", "find_again"]
@@ -18,19 +21,24 @@ _HAN = re.compile("[\u4e00-\u9fff]{2,}")
 def find_again(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
     """Yield other places where a person's name, a part of it with a capital, or an organization stands (.5).
 
-    A part that the text also writes small, or that is a common word, is not looked for.
+    A part that the text also writes small, or that is a common word, is not looked for; no more is a Chinese name that was found by a weak rule.
+    Names of diseases (Crohn's disease) and what stands in the title of a work (《...》) are passed over.
     """
     kinds: dict[str, str] = {}
     for hit in hits:
         value = text[hit.start : hit.end]
-        if hit.kind == "PERSON":
+        if hit.kind == "PERSON" and (hit.score >= 0.65 or not _HAN.fullmatch(value)):
             kinds |= dict.fromkeys(_parts(text, value), "PERSON")
         elif hit.kind == "ORGANIZATION" and len(value) >= (3 if _HAN.search(value) else 5):
             kinds.setdefault(value, "ORGANIZATION")
     longest = sorted((value for value in kinds if text.count(value) > 1), key=len, reverse=True)
     if longest:
+        works = [match.span() for match in WORK.finditer(text)]
         for match in re.finditer("|".join(map(_whole, longest)), text):
-            yield Hit(*match.span(), kinds[match[0]], 0.5)
+            kind = kinds[match[0]]
+            eponym = kind == "PERSON" and EPONYM.match(text, match.end())
+            if not eponym and not any(start < match.start() < end for start, end in works):
+                yield Hit(*match.span(), kind, 0.5)
 
 
 def _parts(text: str, name: str) -> Iterator[str]:

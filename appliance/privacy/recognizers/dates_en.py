@@ -27,19 +27,31 @@ _AGE = re.compile(
     r"|\b(?:aged?|turned|turning|turns|age[ds]? of|age (?:is|was))[: ]{1,2}([0-9]{1,3})(?![0-9A-Za-z%]|[.,:/][0-9]| ?(?:percent|minutes|hours|dollars|times))",
     re.IGNORECASE,
 )
+_YEAR_ALONE = re.compile(
+    r"(?:\b(?:in|since|from|until|till|by|during|before|after|between|to|of|circa|early|late|mid|year|class of|and|back in|born(?: in)?|died(?: in)?|d\.|b\.|c\.)[ \-]|(?<=\d)[-–]|[(\[])((?:1[89]|20)[0-9]{2})(?![0-9A-Za-z%]|[.,:/\-][0-9])(?!\s*(?:mg|ml|kg|km|cm|mm|m|ft|feet|miles|dollars|euros|people|men|women|patients|times|calories|units|words|points|votes|employees|rpm|watts|hours|days|years|members|others)\b)"
+)
+_MONTH_DAY = re.compile(
+    r"(?:\b(?i:on|drawn|since|until|from|by|dated?|of|for|due|labs|seen|appt|at)[ :]{1,2})((?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12][0-9]|3[01]))(?![0-9/]|\.[0-9]|\s*(?:cm|mm|mg|inch|of|tsp|tab)\b)"
+)
+_AGE_AFTER_NAME = re.compile(
+    r"(?:[A-Z][a-zà-ÿ'’\-]+|[A-Z]\.), ([1-9][0-9])(?=, |\.(?:\s|$)| of [A-Z]|,? (?:who|was|is|and|a|an|from)\b)"
+)
 _COPULA = re.compile(
     r"\b(?:[Hh]e|[Ss]he|I|[Ww]ho|they) (?:is|was|am|were|are) (?:now |only |just )?([1-9][0-9]?)(?=[.,;!?]|$| (?:and|when|now|at)\b)"
 )
 
 
 def find(text: str) -> Iterator[Hit]:
-    """Yield dates (.8; BIRTH_DATE beside a word for birth) and ages (.75, the number alone)."""
+    """Yield dates (.8; years alone, month and day by what stands ahead .6; BIRTH_DATE beside a word for birth) and ages (.75, the number alone)."""
     for pattern in (_NUMERIC, _WORDS):
         for match in pattern.finditer(text):
             if any(map(str.isdigit, match[0])):
                 kind = "BIRTH_DATE" if beside(text, *match.span(), _BIRTH, before=25) else "DATE"
                 yield Hit(*match.span(), kind, 0.8)
-    for pattern in (_AGE, _COPULA):
+    for pattern in (_YEAR_ALONE, _MONTH_DAY):
+        for match in pattern.finditer(text):
+            yield Hit(*match.span(1), "BIRTH_DATE" if beside(text, *match.span(1), _BIRTH, before=25) else "DATE", 0.6)
+    for pattern in (_AGE, _COPULA, _AGE_AFTER_NAME):
         for match in pattern.finditer(text):
             group = next(index for index, value in enumerate(match.groups(), 1) if value)
             if int(match[group]) <= 125:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
+from appliance.privacy.recognizers.gazetteer import given_names, surnames, word_list
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-__all__ = ["NO_NAME", "RECOGNIZER", "given_names"]
+__all__ = ["NO_NAME", "RECOGNIZER"]
 
 # A capital, or a letter beyond ASCII that is not Han: `re` knows no \p{Lu}.
 _UPPER = r"(?:[A-Z]|[^\W\d_\x00-\x7f\u2e80-\u9fff\uac00-\ud7af])"
@@ -21,227 +20,12 @@ _WORD = rf"{_UPPER}[^\W\d_]+(?:(?:['’]{_UPPER}|-{_UPPER}?)[^\W\d_]+)*"
 _JOIN = r"(?:[ \t]+(?:de|da|do|dos|das|du|del|della|di|van|von|der|den|ter|ten|bin|ibn|al|el|la|le|y|af|zu|st\.)){0,2}"
 _INITIAL = rf"{_UPPER}(?:\.|(?=[ \t]))"
 _AHEAD = r"(?:(?:de|da|dos|du|del|della|di|van|von|der|den|ter|ten|bin|ibn|al|el|la|le)[ \t]+){0,2}"
-_NAME = rf"(?:(?:{_INITIAL}[ \t]*){{0,3}}{_AHEAD}{_WORD}(?:{_JOIN}[ \t]+(?:{_INITIAL}[ \t]+){{0,2}}{_WORD}){{0,3}})"
+_NAME = (
+    rf"(?:(?:{_INITIAL}[ \t]*){{0,3}}{_AHEAD}{_WORD}(?:{_JOIN}[ \t]{{1,2}}(?:{_INITIAL}[ \t]+){{0,2}}{_WORD}){{0,3}})"
+)
 _ANY_CASE = r"(?:[^\W\d_][^\W\d_.'’\-]*(?:['’\-.][^\W\d_]+)*\.?(?:[ \t]+[^\W\d_][^\W\d_]*(?:['’\-][^\W\d_]+)*\.?){0,3})"
 
-NO_NAME = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "and",
-        "or",
-        "not",
-        "no",
-        "yes",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "being",
-        "am",
-        "do",
-        "does",
-        "did",
-        "have",
-        "has",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "should",
-        "may",
-        "might",
-        "must",
-        "shall",
-        "i",
-        "you",
-        "he",
-        "she",
-        "it",
-        "we",
-        "they",
-        "me",
-        "him",
-        "her",
-        "us",
-        "them",
-        "my",
-        "your",
-        "his",
-        "its",
-        "our",
-        "their",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "here",
-        "who",
-        "whom",
-        "what",
-        "which",
-        "when",
-        "where",
-        "why",
-        "how",
-        "if",
-        "then",
-        "than",
-        "so",
-        "but",
-        "for",
-        "from",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "with",
-        "as",
-        "into",
-        "about",
-        "after",
-        "before",
-        "all",
-        "any",
-        "both",
-        "each",
-        "few",
-        "more",
-        "most",
-        "other",
-        "some",
-        "such",
-        "only",
-        "own",
-        "same",
-        "too",
-        "very",
-        "just",
-        "now",
-        "also",
-        "back",
-        "out",
-        "up",
-        "down",
-        "off",
-        "over",
-        "under",
-        "again",
-        "further",
-        "once",
-        "sir",
-        "madam",
-        "team",
-        "everyone",
-        "everybody",
-        "anyone",
-        "someone",
-        "nobody",
-        "customer",
-        "customers",
-        "client",
-        "colleagues",
-        "support",
-        "service",
-        "friends",
-        "folks",
-        "guys",
-        "friend",
-        "sirs",
-        "hello",
-        "hi",
-        "hey",
-        "dear",
-        "thanks",
-        "thank",
-        "regards",
-        "please",
-        "sorry",
-        "okay",
-        "ok",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "today",
-        "tomorrow",
-        "yesterday",
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "prof",
-        "doctor",
-        "god",
-        "lord",
-        "patient",
-        "unknown",
-        "none",
-        "null",
-        "test",
-        "name",
-        "address",
-        "phone",
-        "email",
-        "date",
-        "not",
-        "going",
-        "sure",
-        "afraid",
-        "glad",
-        "happy",
-        "sad",
-        "writing",
-        "calling",
-        "looking",
-        "trying",
-        "having",
-        "using",
-        "unable",
-        "aware",
-        "interested",
-        "still",
-        "currently",
-        "really",
-        "always",
-        "never",
-        "getting",
-        "getting",
-        "male",
-        "female",
-        "american",
-        "british",
-        "english",
-        "french",
-        "german",
-        "chinese",
-        "indian",
-        "mexican",
-        "canadian",
-    ]
-)
+NO_NAME = word_list("no_name")
 _TITLES = (
     r"(?:[Mm]rs?|[Mm]s|Miss|Mx|[Dd]r|Doctor|[Pp]rof(?:essor)?|Sir|Dame|Lord|Lady|Judge|Justice|Madam|Mister|Father|Fr|Rev(?:erend)?|Sgt|Sergeant|Lt|Lieutenant|Capt(?:ain)?|Col(?:onel)?|Maj|Cpl|Pvt"
     r"|Officer|Detective|Inspector|Constable|Senator|Sen|Congressman|Congresswoman|Gov(?:ernor)?|Nurse|Sheriff|Attorney|Imam|Rabbi|Pastor|Herr|Frau|Mme|Mlle|Monsieur|Madame|Señora?|Srta?|Dott|Ing|Sig(?:nora)?)"
@@ -268,24 +52,19 @@ _RULES: tuple[tuple[re.Pattern[str], float], ...] = (
     (re.compile(rf"(?:[Rr]egards|[Ss]incerely|[Yy]ours(?: \w+)?|[Bb]est(?: wishes)?|[Cc]heers|[Tt]hanks(?: (?:again|so much|in advance))?|[Tt]hank you|[Rr]espectfully(?: submitted)?|[Ll]ove|[Cc]ordially|[Ss]igned)[,.!]?[ \t]*\n\s*(?:/s/[ \t]*)?({_NAME})(?=[ \t]*(?:$|[\n,]))"), 0.75),
     (re.compile(rf"\b(?:[Mm]y|[Hh]is|[Hh]er|[Tt]heir|[Oo]ur|[Yy]our|the patient's|'s|’s)[ \t]+(?:\w+[ \t]+)?{_KIN},?[ \t]+({_NAME})(?!\w)"), 0.65),
     (re.compile(rf"(?<!\w)({_NAME}),?[ \t]+(?:M\.?D|R\.?N|Ph\.?D|D\.?O|Esq|J\.?D|PA-C|D\.?D\.?S|MBBS|FRCS|FACS|FACP|LCSW|Pharm\.?D|LPN|DVM|CPA|MBA|Q\.?C|K\.?C)(?![\w])"), 0.75),
-    (re.compile(rf"(?<![\w.])((?:[A-Z]\.[ \t]?){{1,3}}{_WORD}(?:{_JOIN}[ \t]+{_WORD})?)"), 0.55),
+    (re.compile(rf"(?<![\w.])((?:[A-Z]\.[ \t]?){{2,3}}{_WORD}(?:{_JOIN}[ \t]+{_WORD})?)"), 0.55),
+    # HOLLOWAY, Theresa M.
+    (re.compile(rf"(?:^|[\n|])[ \t\-*•]*(?i:{_LABELS})[ \t]*(?i:name)?[ \t]*[:=][ \t]*({_WORD}(?:[ \t]{_WORD})?,[ \t]{{0,2}}{_WORD}(?:[ \t](?:[A-Z]\b\.?|{_WORD}))?)(?=[ \t]*(?:$|[\n,;|(\d]|[ \t]{{2}}))"), 0.8),
 )  # fmt: skip
 _CAPITALISED = re.compile(rf"(?<![\w@#/.\-]){_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?(?![\w@])")
-_REST = re.compile(rf"{_JOIN}[ \t]+(?:(?:{_INITIAL}[ \t]*){{1,2}}{_WORD}|{_WORD})(?:{_JOIN}[ \t]+{_WORD})?")
+_REST = re.compile(rf"{_JOIN}[ \t]{{1,2}}(?:(?:{_INITIAL}[ \t]*){{1,2}}{_WORD}|{_WORD})(?:{_JOIN}[ \t]+{_WORD})?")
 _SPEAKER = re.compile(rf"(?:^|\n)[ \t]*({_WORD}(?:[ \t]+{_WORD})?):[ \t]+\S")
+# Novak and Others v. Poland; In re Smith
+_CAPTION = re.compile(
+    rf"(?:^|\n|\b(?:[Cc]ase of|CASE OF|[Ii]n|[Ss]ee(?: also)?|[Cc]ited in|[Aa]lso|[Aa]nd|[Tt]he|cf\.|[Ii]n re|[Mm]atter of)[ \t])[ \t]*({_NAME})(?:,? (?:and|AND|&) (?:[Oo]thers|OTHERS|[Aa]nother)|,? et al\.?)?,?[ \t]+(?:v\.?|vs\.?|V\.)[ \t]+({_NAME})"
+)
+_ONE_INITIAL = re.compile(rf"(?<![\w.])([A-Z]\.[ \t]?({_WORD})(?:-{_WORD})?(?:{_JOIN}[ \t]+{_WORD})?)")
 _STATE_OF_US = frozenset(("U.S.", "U.K.", "U.N.", "E.U.", "D.C."))
-
-
-@cache
-def given_names() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the given names that are nothing else, and those that are words or places too, in lower case."""
-    lines = [
-        line
-        for line in Path(__file__).with_name("given_names.txt").read_text("utf-8").splitlines()
-        if not line.startswith("#")
-    ]
-    middle = lines.index("-")
-    return frozenset(" ".join(lines[:middle]).split()), frozenset(" ".join(lines[middle:]).split())
 
 
 def find(text: str) -> Iterator[Hit]:
@@ -295,6 +74,12 @@ def find(text: str) -> Iterator[Hit]:
             start, end = _without_stops(text, *match.span(1))
             if start < end:
                 yield Hit(start, end, "PERSON", score)
+    for match in _CAPTION.finditer(text):
+        yield from (Hit(*match.span(side), "PERSON", 0.6) for side in (1, 2) if _is_party(match[side]))
+    for match in _ONE_INITIAL.finditer(text):
+        start, end = _without_stops(text, *match.span(1))
+        if start < end and (_listed(match[2]) or text[max(0, start - 3) : start] in ("by ", ": ", "/s/")):
+            yield Hit(start, end, "PERSON", 0.55)
     yield from _by_given_name(text)
     yield from _speakers(text)
 
@@ -310,6 +95,17 @@ def _without_stops(text: str, start: int, end: int) -> tuple[int, int]:
     return start, position
 
 
+def _listed(word: str) -> bool:
+    small = word.casefold().split("-")[0]
+    return any(small in part for part in (*surnames(), *given_names())) and small not in NO_NAME
+
+
+def _is_party(name: str) -> bool:
+    """Tell whether a party of a case may be a person: no state, no firm, no word for an institution."""
+    words = [word.strip(".,").casefold() for word in name.split()]
+    return not any(word in _NO_PARTY or word in NO_NAME for word in words)
+
+
 def _by_given_name(text: str) -> Iterator[Hit]:
     sure, unsure = given_names()
     for match in _CAPITALISED.finditer(text):
@@ -321,8 +117,14 @@ def _by_given_name(text: str) -> Iterator[Hit]:
         start, end = _without_stops(text, match.start(), rest.end() if rest else match.end())
         if known:
             yield Hit(start, end, "PERSON", 0.65 if end > match.end() else 0.5)
-        elif rest and end > match.end() and text[rest.start() : rest.end()].split()[0].casefold() in sure:
-            yield Hit(start, end, "PERSON", 0.5)  # Mark Anthony
+        elif rest and end > match.end() and _goes_on(text[rest.start() : end].split()):
+            yield Hit(start, end, "PERSON", 0.5)  # Mark Anthony, Jan Brewer
+
+
+def _goes_on(words: list[str]) -> bool:
+    """Tell whether the words behind a given name that is also a word go on as a name does."""
+    first, last = words[0].casefold(), words[-1].casefold().strip(".")
+    return first in given_names()[0] or (last in surnames()[0] and last not in NO_NAME)
 
 
 def _speakers(text: str) -> Iterator[Hit]:
@@ -336,70 +138,7 @@ def _speakers(text: str) -> Iterator[Hit]:
                 yield Hit(*label.span(1), "PERSON", 0.6)
 
 
-_FIELDS = frozenset(
-    [
-        "address",
-        "phone",
-        "mobile",
-        "fax",
-        "email",
-        "website",
-        "date",
-        "time",
-        "subject",
-        "from",
-        "to",
-        "cc",
-        "re",
-        "note",
-        "notes",
-        "desk",
-        "cell",
-        "tel",
-        "dob",
-        "age",
-        "sex",
-        "gender",
-        "diagnosis",
-        "history",
-        "plan",
-        "assessment",
-        "impression",
-        "medications",
-        "allergies",
-        "summary",
-        "status",
-        "type",
-        "reason",
-        "question",
-        "answer",
-        "user",
-        "bot",
-        "agent",
-        "operator",
-        "customer",
-        "client",
-        "patient",
-        "name",
-        "label",
-        "title",
-        "description",
-        "comment",
-        "warning",
-        "error",
-        "info",
-        "location",
-        "city",
-        "state",
-        "country",
-        "zip",
-        "price",
-        "total",
-        "amount",
-        "order",
-        "invoice",
-        "account",
-    ]
-)
+_NO_PARTY = word_list("no_party")
+_FIELDS = word_list("fields")
 
 RECOGNIZER = Recognizer("person_en", find, trigger=re.compile(r"[A-Za-z]{2}"), names=True)

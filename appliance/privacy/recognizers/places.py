@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.recognizers.gazetteer import cities
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 __all__ = ["COUNTRIES", "RECOGNIZER", "STATES"]
@@ -39,6 +40,7 @@ def _alternatives(names: str) -> str:
 
 _CODES = "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|PR|ON|QC|BC|AB|MB|SK|NS|NB|NL|NSW|VIC|QLD"
 _CITY_STATE = re.compile(rf"(?<!\w)((?:[A-Z][\w'’.\-]{{1,30}} ){{0,2}}[A-Z][\w'’.\-]{{1,30}}) ?, ?(?:{_CODES})(?![\w])")
+_ZIP_BEHIND = re.compile(r",? [0-9]{5}|,? [A-Z][0-9][A-Z]")
 _PLACE = re.compile(rf"(?<!\w)(?:{_alternatives(COUNTRIES)}|{_alternatives(STATES)})(?!\w)")
 _PEOPLE = re.compile(rf"(?<!\w)(?:{_alternatives(_PEOPLES)})s?(?!\w)")
 _LOWER_PEOPLE = re.compile(
@@ -46,16 +48,81 @@ _LOWER_PEOPLE = re.compile(
 )
 
 
+# Codes of states that are also degrees, units or words: a known city must stand ahead of them.
+_DEGREES = frozenset(
+    (
+        "MD",
+        "PA",
+        "MA",
+        "DO",
+        "OR",
+        "IN",
+        "ME",
+        "OK",
+        "HI",
+        "AL",
+        "CT",
+        "MS",
+        "MT",
+        "VA",
+        "DE",
+        "LA",
+        "CO",
+        "ID",
+        "AB",
+        "NS",
+        "BC",
+    )
+)
+_CAPITALS = re.compile(r"(?<![\w@#/.&'’\-])[^\W\d_a-z][^\W\d_]+(?:(?:[ '’.\-]|\. )[^\W\d_]+){0,3}")
+_AHEAD_OF_PLACE = re.compile(
+    r"\b(?:in|at|from|to|near|of|outside|around|via|toward|towards|leaving|visit(?:ed|ing)?|reached|liv(?:e|es|ed|ing) in|born in|moved to|based in|city of|town of|village of|downtown|,)\s$",
+    re.IGNORECASE,
+)
+_SMALL = re.compile(r"\b(?:in|from|to|near|visit|visiting) ([^\W\d_]{4,}(?: [^\W\d_]{2,}){0,2})")
+
+
 def find(text: str) -> Iterator[Hit]:
-    """Yield countries, states and `City, ST` (LOCATION .6) and peoples and faiths (NATIONALITY .6), as spelled with a capital."""
+    """Yield countries, states and `City, ST` (LOCATION .6), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
     for match in _PLACE.finditer(text):
         yield Hit(*match.span(), "LOCATION", 0.6)
     for match in _CITY_STATE.finditer(text):
-        yield Hit(*match.span(), "LOCATION", 0.6)
+        if (
+            text[match.end() - 2 : match.end()] not in _DEGREES
+            or _known(match[1].casefold())
+            or _ZIP_BEHIND.match(text, match.end())
+        ):
+            yield Hit(*match.span(), "LOCATION", 0.6)
+    yield from _cities(text)
     for match in _PEOPLE.finditer(text):
         yield Hit(*match.span(), "NATIONALITY", 0.6)
     for match in _LOWER_PEOPLE.finditer(text):
         yield Hit(*match.span(1), "NATIONALITY", 0.6)
+
+
+def _known(name: str) -> bool:
+    return any(name in part for part in cities())
+
+
+def _cities(text: str) -> Iterator[Hit]:
+    """Yield cities of the list: names that are nothing else .45, any behind a word like `in` .55, small ones behind `in` or `from` .42."""
+    sure, _unsure = cities()
+    for match in _CAPITALS.finditer(text):
+        words = re.split(r"(?<=[ ])", match[0])
+        for count in range(min(len(words), 4), 0, -1):
+            name = "".join(words[:count]).rstrip(" .'’-").casefold()
+            ahead = _AHEAD_OF_PLACE.search(text[max(0, match.start() - 14) : match.start()])
+            goes_on = count < len(words) and words[count][:1].isupper()
+            if (name in sure and not (goes_on and count == 1)) or (ahead and not goes_on and _known(name)):
+                yield Hit(match.start(), match.start() + len(name), "LOCATION", 0.55 if ahead else 0.45)
+                break
+    for match in _SMALL.finditer(text):
+        words = match[1].split(" ")
+        for count in range(len(words), 0, -1):
+            name = " ".join(words[:count])
+            if name in sure and name.islower():
+                yield Hit(match.start(1), match.start(1) + len(name), "LOCATION", 0.42)
+                break
 
 
 RECOGNIZER = Recognizer("places_en", find, trigger=re.compile(r"[A-Za-z]{4}|U\.?[KS]"), names=True)

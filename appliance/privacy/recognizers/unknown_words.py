@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from appliance.privacy.recognizers.gazetteer import given_names, surnames
+from appliance.privacy.recognizers.person_en import NO_NAME
 from appliance.privacy.recognizers.recognizer import Hit
 
 __all__ = ["dictionary", "find"]
@@ -18,6 +20,8 @@ _UPPER = r"(?:[A-Z]|[^\W\d_\x00-\x7f\u2e80-\u9fff\uac00-\ud7af])"
 _PLACE = re.compile(
     rf"(?<=[A-Za-z] )(in|at|from|near|by|[Ww]ork(?:s|ed|ing)? (?:for|at|with)|employed by|founded by|owned by) ({_UPPER}[^\W\d_]{{2,}}(?: {_UPPER}[^\W\d_]+){{0,2}})(?![\w@])"
 )
+_PAIR = re.compile(rf"(?<![\w@#.\-])({_UPPER}[^\W\d_]{{2,}})[ \t]({_UPPER}[^\W\d_]{{2,}})(?![\w@])")
+_SMALL_PAIR = re.compile(r"(?<![\w@#.\-])([^\W\d_]{3,})[ ]([^\W\d_]{4,})(?![\w@])")
 _KINDS = {"in": "LOCATION", "at": "LOCATION", "from": "LOCATION", "near": "LOCATION", "by": "PERSON"}
 _INFLECTIONS = (
     ("", ""),
@@ -52,7 +56,8 @@ def dictionary(folder: Path) -> frozenset[str]:
 
 
 def find(text: str, known: frozenset[str]) -> Iterator[Hit]:
-    """Yield unknown words behind a preposition of place, work or authorship (.42)."""
+    """Yield unknown words behind a preposition of place, work or authorship (.42), and beside a given name or surname (.45-.5)."""
+    yield from _beside_a_name(text, known)
     for match in _PLACE.finditer(text):
         words = match[2].split()
         if (
@@ -61,6 +66,25 @@ def find(text: str, known: frozenset[str]) -> Iterator[Hit]:
             and (not match[2].isupper() or not match[2].isascii())
         ):
             yield Hit(*match.span(2), _KINDS.get(match[1], "ORGANIZATION"), 0.42)
+
+
+def _beside_a_name(text: str, known: frozenset[str]) -> Iterator[Hit]:
+    """Yield `Abdulkadir Yılmaz` (an unknown word and a surname), `patricia desrosiers` (a given name and an unknown word, in small letters)."""
+    if not known:
+        return
+    for match in _PAIR.finditer(text):
+        first, last = (word.casefold() for word in match.groups())
+        if last in surnames()[0] and first not in NO_NAME and not _is_known(first, known) and not match[1].isupper():
+            yield Hit(*match.span(), "PERSON", 0.5)
+    for match in _SMALL_PAIR.finditer(text):
+        first, last = match.groups()
+        if (
+            first in given_names()[0]
+            and len(first) > 3
+            and last not in NO_NAME
+            and (last in surnames()[0] or not _is_known(last, known))
+        ):
+            yield Hit(*match.span(), "PERSON", 0.45)
 
 
 def _is_known(word: str, known: frozenset[str]) -> bool:

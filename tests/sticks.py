@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,4 +58,17 @@ def make_stick(folder: Path, key: Path, medium: str = "usb", parity: int = 2, **
     sign(payload / MANIFEST, key, options.get("second"), options.get("sm2"))
     options.setdefault("part_bytes", 2400)
     put_on_stick(payload, make_tools(folder / "tools"), folder / "stick", key, header, medium, parity, **options)
+    return folder / "stick"
+
+
+def carried(folder: Path, key: Path, change: Callable[[Path], object] | None = None, **options: Any) -> Path:
+    """Return a stick whose payload was changed after its MANIFEST was signed, and whose PARTS was signed after that.
+
+    `signed` are header fields of the payload's list alone, `told` those of PARTS alone.
+    """
+    payload = make_payload(folder / "payload", key, **options.pop("signed", {}))
+    if change:
+        change(payload)
+    header = HEADER | options.pop("told", {})
+    put_on_stick(payload, make_tools(folder / "tools"), folder / "stick", key, header, "usb", 2, **options)
     return folder / "stick"

@@ -1,4 +1,4 @@
-"""What the tests of installing share: small releases, and a machine on which the first one is in use."""
+"""What the bundle's tests share: a key, a stick, small releases, and a machine on which the first one is in use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.bundle.small import Machine, make_payload
+from tests.sticks import make_key, make_stick
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A vendor's key folder."""
+    return make_key(tmp_path / "key")
+
+
+@pytest.fixture
+def stick(key: Path, tmp_path: Path) -> Path:
+    """A good stick of that vendor."""
+    return make_stick(tmp_path, key)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,7 @@ from bundle.errors import InputError, NotFoundError, PolicyError, UsageError
 from bundle.manifest import Listing, files_below, parse
 from bundle.receive import receive
 from bundle.verify import unpack, verify
-from tests.sticks import HEADER, make_key, make_payload, make_stick, make_tools
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
+from tests.sticks import HEADER, make_payload, make_stick, make_tools
 
 
 def list_of(stick: Path) -> Listing:

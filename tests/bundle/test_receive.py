@@ -22,16 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def stick(key: Path, tmp_path: Path) -> Path:
-    return make_stick(tmp_path, key)
-
-
-@pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the waiting for the disk where a test is about names and bytes."""
     monkeypatch.setattr(os, "fsync", lambda _handle: None)

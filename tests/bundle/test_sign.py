@@ -14,11 +14,6 @@ from tests.sticks import make_key
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "LIST"
     path.write_bytes(b"what is signed\n")

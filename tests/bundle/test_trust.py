@@ -21,11 +21,6 @@ from tests.sticks import make_key, make_stick
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
 def second(tmp_path: Path) -> Path:
     return make_key(tmp_path / "second")
 

@@ -15,22 +15,11 @@ import pytest
 from bundle import verify as module
 from bundle.errors import BundleError, IntegrityError, NotFoundError, PolicyError
 from bundle.manifest import MANIFEST, files_below
-from bundle.media import put_on_stick
 from bundle.sign import fingerprint, keygen, on_paper
 from bundle.verify import unpack, verify
-from tests.sticks import HEADER, make_key, make_payload, make_stick, make_tools
+from tests.sticks import carried, make_key, make_stick
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def stick(key: Path, tmp_path: Path) -> Path:
-    return make_stick(tmp_path, key)
 
 
 def test_a_good_stick_is_accepted_and_says_what_it_is(stick: Path, key: Path) -> None:
@@ -123,10 +112,9 @@ def test_a_second_signature_is_demanded_where_its_key_is_given(key: Path, tmp_pa
     assert verify(stick, key / "vendor.pem", second / "vendor.pem")["not_checked"] == []
     unpack(stick, key / "vendor.pem", second=second / "vendor.pem")
     # A list with both signatures over a payload with one.
-    payload, tools = make_payload(tmp_path / "payload", key), make_tools(tmp_path / "tools")
-    put_on_stick(payload, tools, tmp_path / "stick", key, HEADER, "usb", 2, second)
+    stick = carried(tmp_path, key, second=second)
     with pytest.raises(IntegrityError, match="MANIFEST"):
-        unpack(tmp_path / "stick", key / "vendor.pem", second=second / "vendor.pem")
+        unpack(stick, key / "vendor.pem", second=second / "vendor.pem")
 
 
 def test_three_signatures_are_checked_on_both_lists(key: Path, tmp_path: Path) -> None:
@@ -148,20 +136,11 @@ def test_a_list_and_a_payload_of_different_bundles_are_refused(
     key: Path, tmp_path: Path, field: str, value: str
 ) -> None:
     """Both signatures are the vendor's: an old payload in a new list is refused all the same."""
-    payload, tools = make_payload(tmp_path / "payload", key, **{field: value}), make_tools(tmp_path / "tools")
-    put_on_stick(payload, tools, tmp_path / "mixed", key, HEADER, "usb", 2)
-    verify(tmp_path / "mixed", key / "vendor.pem")
+    mixed = carried(tmp_path, key, signed={field: value})
+    verify(mixed, key / "vendor.pem")
     with pytest.raises(IntegrityError, match=f"different bundles: {field}"):
-        unpack(tmp_path / "mixed", key / "vendor.pem")
-    assert not list(tmp_path.glob("mixed-*"))
-
-
-def carried(tmp_path: Path, key: Path, change: Callable[[Path], object]) -> Path:
-    """Return a stick whose payload was changed after its MANIFEST was signed, and whose PARTS was signed after that."""
-    payload, tools = make_payload(tmp_path / "payload", key), make_tools(tmp_path / "tools")
-    change(payload)
-    put_on_stick(payload, tools, tmp_path / "stick", key, HEADER, "usb", 2)
-    return tmp_path / "stick"
+        unpack(mixed, key / "vendor.pem")
+    assert not list(tmp_path.glob("stick-*"))
 
 
 @pytest.mark.parametrize(
@@ -203,18 +182,14 @@ def test_a_signed_list_of_another_kind_is_no_list_of_parts(stick: Path, key: Pat
 def test_the_tests_would_see_a_check_that_is_gone(
     key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, planted: object
 ) -> None:
-    payload, tools = make_payload(tmp_path / "payload", key, profile="other"), make_tools(tmp_path / "tools")
-    (payload / "requirements.txt").write_text("other") if name == "differences" else None
-    put_on_stick(
-        payload,
-        tools,
-        tmp_path / "stick",
-        key,
-        {**HEADER, "profile": "other" if name == "differences" else "x"},
-        "usb",
-        2,
-    )
+    other = {"profile": "other"}
+    if name == "differences":
+        stick = carried(
+            tmp_path, key, lambda payload: (payload / "requirements.txt").write_text("x"), signed=other, told=other
+        )
+    else:
+        stick = carried(tmp_path, key, signed=other)
     with pytest.raises(BundleError):
-        unpack(tmp_path / "stick", key / "vendor.pem")
+        unpack(stick, key / "vendor.pem")
     monkeypatch.setattr(module, name, planted)
-    unpack(tmp_path / "stick", key / "vendor.pem")
+    unpack(stick, key / "vendor.pem")

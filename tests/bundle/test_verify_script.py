@@ -25,16 +25,6 @@ SHELLS = [
 ]
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return make_key(tmp_path / "key")
-
-
-@pytest.fixture
-def stick(key: Path, tmp_path: Path) -> Path:
-    return make_stick(tmp_path, key)
-
-
 def run(
     stick: Path, *options: str, shell: list[str] = SHELLS[0], **environment: str
 ) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.check_digits import luhn
 from appliance.privacy.recognizers.recognizer import (
     END,
     START,
@@ -37,12 +38,6 @@ _LABEL = re.compile(
     r"(?:卡号|银行卡|储蓄卡|信用卡|借记卡|账号|帐号|账户|(?<![a-z])(?:card|cc|card\s*(?:no\.?|number|#)))\s*(?:号码?)?\s*(?:is|为|是|[:#=])?\s*(?:no\.?|number)?\s*[:#]?\s*$",
     re.IGNORECASE,
 )
-
-
-def luhn(digits: str) -> bool:
-    """Tell whether the check digit fits (ISO/IEC 7812-1 annex B)."""
-    odd, even = digits[-1::-2], digits[-2::-2]
-    return (sum(map(int, odd)) + sum(sum(divmod(2 * int(digit), 10)) for digit in even)) % 10 == 0
 
 
 def find(text: str) -> Iterator[Hit]:

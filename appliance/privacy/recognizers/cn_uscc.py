@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.check_digits import gb_11714, gb_32100
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, follows, overlapping, slips
 
-_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _GAP = r"[ \-]?"
 _LETTER = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 _CODE = re.compile(rf"{START}(?=({_LETTER}{_GAP}{_LETTER}(?:{_GAP}[0-9]){{6}}(?:{_GAP}{_LETTER}){{10}}){END})")
@@ -23,31 +23,19 @@ _LABEL = re.compile(
 _ORGANIZATION_LABEL = re.compile(r"(?:组织机构代码|机构代码|organi[sz]ation code)[^0-9A-Za-z\n]{0,6}$", re.IGNORECASE)
 
 
-def check_character(code: str) -> str:
-    """Return the 18th character for the first 17 (GB 32100-2015 annex A)."""
-    total = sum(_ALPHABET.index(letter) * pow(3, place, 31) for place, letter in enumerate(code))
-    return _ALPHABET[-total % 31]
-
-
-def organization_check(code: str) -> str:
-    """Return the 9th character for the first 8 (GB 11714-1997)."""
-    total = sum(int(letter, 36) * weight for letter, weight in zip(code, (3, 7, 9, 10, 5, 8, 4, 2), strict=True))
-    return "0123456789X0"[11 - total % 11]
-
-
 def find(text: str) -> Iterator[Hit]:
     """Yield credit codes (.9 when the organization code in them fits too, else .6, digits alone .3) and labelled ones (.7)."""
     for start, end in overlapping(_CODE, text):
         code = compact(text[start:end])
-        if check_character(code[:17]) == code[17] and not slips(text, start):
-            inner = organization_check(code[8:16]) == code[16]
+        if gb_32100(code) and not slips(text, start):
+            inner = gb_11714(code[8:17])
             yield Hit(start, end, "USCC", 0.9 if inner else 0.3 if code.isdigit() else 0.6)
         elif follows(text, start, _LABEL):
             yield Hit(start, end, "USCC", 0.7)
     for match in _ORGANIZATION.finditer(text):
         code = compact(match[1])
         if any(map(str.isdigit, code)) and follows(text, match.start(), _ORGANIZATION_LABEL):
-            yield Hit(*match.span(), "USCC", 0.85 if organization_check(code[:8]) == code[8] else 0.6)
+            yield Hit(*match.span(), "USCC", 0.85 if gb_11714(code) else 0.6, "CN_ORGANIZATION_CODE")
 
 
 RECOGNIZER = Recognizer(

@@ -1,6 +1,6 @@
-"""Numbers that only their label makes personal: medical records, accounts, policies, applications, cases, licences, employees, students.
+"""Numbers that only their label makes personal: medical records, accounts, policies, applications, cases, licences, employees, students, devices.
 
-HIPAA 164.514(b)(2)(i) (H) medical record, (I) health plan, (J) account, (K) certificate and licence, (R) any other unique number; WS/T 500-2016 for
+HIPAA 164.514(b)(2)(i) (H) medical record, (I) health plan, (J) account, (K) certificate and licence, (M) device, (R) any other unique number; WS/T 500-2016 for
 Chinese medical records; case numbers after the Supreme People's Court's rules of 2015 and of the European Court of Human Rights (no. 12345/99).
 Orders, invoices and shipments are no personal numbers.
 """
@@ -9,47 +9,86 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from appliance.privacy.recognizers.labels import Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-_VALUE = r"([A-Za-z]{0,5}[ \-]?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"
-_WORDS: tuple[tuple[str, str], ...] = (
-    ("MEDICAL_RECORD", r"MRN|medical record|med(?:ical)? rec|hospital|chart|patient|pt|encounter|visit|accession|specimen|health plan|health insurance|medicare|medicaid|member|subscriber|beneficiary|insurance|NHI|HICN|unit record|radiology|lab"),
-    ("ACCOUNT", r"(?:bank |savings |checking |customer |my |your |the )?(?:account|acct|a/c)|routing|sort code|aba|swift|bic|loan|mortgage|customer|client"),
-    ("DRIVER_LICENSE", r"(?:driver'?s?|driving)['’]?s? (?:licen[sc]e|permit)|DL|(?:pilot|nursing|medical|professional) licen[sc]e|licen[sc]e|DEA|NPI"),
-    ("NATIONAL_ID", r"(?:national|identity|identification|tax(?:payer)?|voter|social insurance|national insurance|personal) ?(?:id|card|identification|identity)?|NHS|NINO|TIN|EIN|ITIN|SIN|TFN|VAT|PESEL|BSN|DNI|NIE|NIF|Aadhaar|PAN|CPF|CURP|RFC"),
-    ("REFERENCE", r"application|app(?:licatio)?ns?|appl|case|docket|file|matter|claim|policy|contract|certificate|employee|staff|badge|student|enrol?lment|matriculation|registration|reg|reference|ref|complaint|confirmation|booking|reservation|ticket ref|petition|inmate|booking|serial|device|IMEI|VIN|asset|membership|library card|visa|permit"),
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a label tells: kind and form, and how many digits the number needs behind `number` or `no.`, behind a colon, behind nothing (0: never)."""
+
+    kind: str
+    form: str = ""
+    numbered: int = 2
+    colon: int = 2
+    bare: int = 0
+
+
+def _each(words: str, rest: str) -> str:
+    return ", ".join(f"{word}{rest}" for word in words.split("|"))
+
+
+_ENGLISH: tuple[tuple[str, Label], ...] = (
+    ("mrn, medical record, medical rec, med rec, hicn, chart, unit record, hospital record, health record", Label("MEDICAL_RECORD", bare=4)),
+    ("hospital, patient, pt, encounter, visit, accession, specimen, radiology, lab, inpatient, outpatient, admission, bed", Label("MEDICAL_RECORD", colon=4)),
+    ("health plan, health insurance, health card, medicaid, subscriber, beneficiary, insurance, insured, plan member, group", Label("HEALTH_ID", colon=4)),
+    ("nhs, nhi, medicare", Label("HEALTH_ID", numbered=5, colon=5, bare=5)),
+    ("account, acct, acc, a/c, bank account, loan, mortgage, customer, client", Label("ACCOUNT", numbered=4, colon=4, bare=5)),
+    ("routing, sort code, aba, transit, swift, bic, iban", Label("ACCOUNT", numbered=4, colon=4, bare=6)),
+    ("driver'?s?['’]?s? (?:licen[cs]e|permit), driving (?:licen[cs]e|permit), DL, dl number", Label("DRIVER_LICENSE", numbered=4, colon=4)),
+    (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", licen[cs]e, certification, credential", Label("LICENSE", numbered=4, colon=4)),
+    ("DEA, NPI", Label("LICENSE", numbered=4, colon=4, bare=5)),
+    (_each("national|identity|identification|taxpayer|tax|voter|personal|citizen|alien", "(?: (?:id|identification|identity|registration))?(?: card)?"), Label("NATIONAL_ID", numbered=5, colon=5)),
+    ("social insurance, social security, ssn, national insurance, vat, PAN, SIN, NIN, cpf, curp, RFC, green card, uscis", Label("NATIONAL_ID", numbered=5, colon=5)),
+    ("nino, TIN, EIN, itin, tfn, pesel, bsn, DNI, NIE, NIF, aadhaar, aadhar", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
+    ("application, applications, app, appl, petition, visa, permit, enrol?lment, registration, certificate, contract, agreement, file", Label("REFERENCE", "CONTRACT_NUMBER")),
+    ("case, cases", Label("REFERENCE", "CASE_NUMBER", bare=5)),
+    ("docket, matter, complaint, inmate, booking, warrant, citation, incident, police report", Label("REFERENCE", "CASE_NUMBER")),
+    ("policy, policies, claim, claims", Label("REFERENCE", "POLICY_NUMBER", bare=5)),
+    ("employee, staff, badge, student, matriculation, membership, member, library card, personnel, payroll, worker, roll, candidate, passenger, frequent flyer, loyalty", Label("REFERENCE", "PERSON_NUMBER")),
+    ("reg, reference, ref, confirmation, reservation, ticket ref", Label("REFERENCE")),
+    ("device, serial, asset, imsi, sim card, implant, udi", Label("DEVICE_ID", numbered=4, colon=4)),
+    ("imei, iccid", Label("DEVICE_ID", numbered=4, colon=4, bare=5)),
+    ("vin, chassis, frame, vehicle identification", Label("VIN", numbered=4, colon=4)),
+    ("engine", Label("VIN", "ENGINE_NUMBER", numbered=4, colon=4)),
 )  # fmt: skip
-_ENGLISH = tuple(
-    (kind, re.compile(rf"(?<![A-Za-z])(?:{words})(?:(?: (?:number|numbers|num|nos?|id|identifier|code|nr)\b\.?|[ ]?[#:=])(?:\s*(?:is|was|:|=|#|no\.?))*)\s*{_VALUE}", re.IGNORECASE))
-    for kind, words in _WORDS
+_CHINESE: tuple[tuple[str, Label], ...] = (
+    ("病案号, 病历号, 病历编号, 病历本号, 住院号, 住院编号, 住院病历号, 住院流水号, 门诊号, 门诊病历号, 门诊卡号, 急诊号, 就诊号, 就诊卡号, 就诊卡, 就诊编号, 诊疗卡号, 诊疗卡, 登记号, 检查号, 检查编号, 影像号, 超声号, 病理号, 标本号, 样本号, 检验号, 放射号, 条形码, 挂号单号, 挂号号, 床号, 床位号, 处方号, 处方编号, 体检号, 体检编号, 患者编号, 患者ID, 患者号, 病人ID, 病人号, 病人编号, ID号, 预约号, 手术编号", Label("MEDICAL_RECORD", bare=2)),
+    ("医保卡号, 医保卡, 医保号, 医保编号, 医保账号, 医疗保险号, 医疗保险卡号, 医疗证号, 社保卡号, 社保卡, 社保号, 社保编号, 社保账号, 社会保障卡号, 社会保障卡, 社会保障号码, 社会保障号, 社会保险号, 新农合证号, 参保号, 参保编号", Label("HEALTH_ID", "CN_SOCIAL_SECURITY", 4, 4, 4)),
+    ("账号, 帐号, 账户, 帐户, 存折号, 存折, 开户账号, 银行账号, 对公账户, 对公账号, 收款账号, 付款账号, 结算账户, 结算账号, 客户号, 客户编号, 公积金账号, 公积金号, 公积金账户, 户号, 证券账号, 股东账号, 资金账号", Label("ACCOUNT", numbered=4, colon=4, bare=4)),
+    ("联行号, 行号, 支付行号, 开户行号", Label("ACCOUNT", "CNAPS", 4, 4, 4)),
+    ("驾驶证号, 驾驶证, 驾照号, 驾照, 准驾证号, 机动车驾驶证", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=4)),
+    ("档案编号, 档案号", Label("DRIVER_LICENSE", "CN_DRIVER_FILE", 4, 4, 4)),
+    ("执业证书号, 执业证书编号, 执业证号, 执业证书, 执业编号, 资格证书号, 资格证书编号, 资格证书, 资格证号, 医师执业证, 律师证号, 律师执业证号, 从业资格证号, 教师资格证号", Label("LICENSE", numbered=4, colon=4, bare=4)),
+    ("纳税人识别号, 税号, 税务登记号", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
+    ("军官证号, 军官证, 士兵证号, 士兵证, 警官证号, 警官证, 文职证号, 文职干部证, 军人证, 退役军人证, 退伍证", Label("ID_NUMBER", "CN_MILITARY_ID", 4, 4, 4)),
+    ("证件号码, 证件号, 身份证号码, 身份证号, 身份证, 居住证号, 居住证, 居留证号, 居留证, 户口簿号", Label("ID_NUMBER", numbered=6, colon=6, bare=6)),
+    ("保单号, 保单编号, 保险单号, 理赔号, 理赔编号, 赔案号, 报案号, 投保单号, 批单号", Label("REFERENCE", "POLICY_NUMBER", bare=2)),
+    ("案号, 案件编号, 案件号, 立案号, 卷宗号, 受理编号, 受理号, 判决书编号, 执行案号, 仲裁案号, 警情编号", Label("REFERENCE", "CASE_NUMBER", bare=2)),
+    ("合同编号, 合同号, 合同, 协议编号, 协议号, 申请编号, 申请号, 申请书编号, 申请单号, 借据号, 借据编号, 贷款编号, 贷款号, 授信编号, 房产证号, 房产证, 不动产权证号, 不动产证号, 不动产单元号, 登记编号, 证书编号, 证书号, 工单号, 投诉编号, 信访编号, 出生证编号, 出生医学证明编号, 结婚证号, 离婚证号", Label("REFERENCE", "CONTRACT_NUMBER", bare=4)),
+    ("员工号, 员工编号, 职工号, 职工编号, 工号, 警号, 学号, 学籍号, 准考证号, 准考证, 考号, 考生号, 会员号, 会员卡号, 会员编号, 学生证号, 学生证, 工作证号, 工作证, 志愿者编号, 残疾证号, 老年证号, 借书证号", Label("REFERENCE", "PERSON_NUMBER", bare=2)),
+    ("设备序列号, 序列号, 设备号, 设备编号, 设备ID, 终端号, 机身号, 串号, 设备识别码, SIM卡号, sim卡号", Label("DEVICE_ID", numbered=4, colon=4, bare=6)),
+    ("车架号, 车辆识别代号, 车辆识别代码, 车辆识别号, 大架号", Label("VIN", numbered=4, colon=4, bare=5)),
+    ("发动机号, 发动机编号", Label("VIN", "ENGINE_NUMBER", numbered=4, colon=4, bare=4)),
 )  # fmt: skip
-# labels that need no "number" and no colon before a long value
-_DIRECT = tuple(
-    (kind, re.compile(rf"(?<![A-Za-z])(?:{words})\s+{_VALUE}", re.IGNORECASE))
-    for kind, words in (
-        ("MEDICAL_RECORD", r"MRN|HICN|NHI|medical record|chart"),
-        ("ACCOUNT", r"account|acct\.?|a/c"),
-        ("DRIVER_LICENSE", r"DEA|NPI|DL"),
-        ("NATIONAL_ID", r"NHS|NINO|TIN|EIN|ITIN|TFN|PESEL|BSN|DNI|NIE|NIF|Aadhaar"),
-        ("REFERENCE", r"IMEI|VIN|policy|claim|case"),
-    )
+_LABELS = Labels((*_ENGLISH, *_CHINESE))
+# Between a label and its number: first the words that make it a number, then `is`, a colon and the like.
+_NUMBERED = r"(?P<numbered>(?:[ _\-]{0,2}(?:numbers?|nos?|num|nr|ids?|identifier|code|card)(?![A-Za-z])\.?|\s?#|号码?|编号|代码|码|[Nn]o\.?|№)*)"
+_COLON = (
+    r"(?P<colon>(?:\s*(?:[:=#]|is(?![a-z])|was(?![a-z])|are(?![a-z])|reads(?![a-z])|no\.?(?=\s?[0-9])|为|是|尾号))*)"
 )
-_DIRECT_DIGITS = 5
+_VALUE = (
+    r"[\s\"'(\[]{0,3}(?P<value>[A-Za-z]{0,6}[ \-]?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*"
+    r"|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z]))"
+)
+_BEHIND = re.compile(_NUMBERED + _COLON + _VALUE, re.IGNORECASE)
+_REPORT = re.compile(
+    r"(?:做[的得过了]|检查|检验|化验|报告|门诊|住院|取药)[^。!！?？；;\n]{0,12}单号[\s:为是]{0,4}([A-Za-z]{0,6}-?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"
+)
 _NO = re.compile(r"(?<![A-Za-z])[Nn]os?\.?\s?([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _AND = re.compile(r"(?:,|\s+and|\s*&)\s*([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
-_CHINESE: tuple[tuple[str, str], ...] = (
-    ("MEDICAL_RECORD", "病案号|病历号|住院号|门诊号|就诊号|就诊卡号?|诊疗卡号?|登记号|检查号|影像号|标本号|样本号|条形码|挂号单?号|医保卡?号|医保编号|社保卡?号|社会保障卡?号|社会保障号码?|床号|处方号|体检号|患者编号|患者ID|病人ID|ID号|(?:做[的得过了]|检查|检验|化验|报告|门诊|住院|取药)[^。!！?？；;\n]{0,12}单号"),
-    ("ACCOUNT", "账号|帐号|账户|帐户|存折号?|开户账号|银行账号|对公账户|客户号|客户编号|会员号|会员卡号|公积金账?号|户号"),
-    ("DRIVER_LICENSE", "驾驶证号?码?|驾照号?码?|档案编号|准驾证号?|执业证书?号?|资格证书?编?号?"),
-    ("NATIONAL_ID", "纳税人识别号|税号|香港身份证|台湾身份证"),
-    ("PASSPORT", "军官证号?|士兵证号?|警官证号?|文职证号?|学生证号?"),
-    ("REFERENCE", "合同编?号|协议编?号|保单号?码?|保险单号|理赔号|案号|案件编?号|工单号|员工号|员工编号|工号|警号|学号|学籍号|准考证号?|考号|申请编?号|申请书编号|报案号|立案号|卷宗号|证书编?号|登记编号|受理编?号|借据号|贷款编?号|房产证号?|不动产权证号?|车架号|发动机号|设备序列号|IMEI"),
-)  # fmt: skip
-_LABELS_ZH = tuple(
-    (kind, re.compile(rf"(?:{words})(?:码)?[\s:：=为是]{{0,4}}(?:[Nn]o\.?|№|#)?\s*([A-Za-z]{{0,6}}[\-]?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"))
-    for kind, words in _CHINESE
-)  # fmt: skip
 # number plates outside China have many forms: capitals and digits behind the word "plate"
 _PLATE = re.compile(
     r"(?<![A-Za-z])(?i:(?:licen[cs]e |number |registration )?plates?(?: number| no\.?)?(?: is| was|:| #)?)\s+"
@@ -59,33 +98,51 @@ _COURT = re.compile(
     r"[(（\[〔]\s?(?:19|20)[0-9]{2}\s?[)）\]〕]\s?[\u4e00-\u9fff]{1,3}[0-9]{0,4}[\u4e00-\u9fff]{1,5}(?:第\s?)?[0-9]{1,7}(?:[-之][0-9]{1,3})?号"
 )
 _DOCUMENT = re.compile(r"[\u4e00-\u9fff]{1,6}字第?\s?[0-9]{4,12}\s?号")
-_BED = re.compile(r"(?<![0-9A-Za-z])([A-Z]?\+?[0-9]{1,3})\s?床(?!位|垫|单|上|头|边|旁|前)")
-_FEWEST = {"MEDICAL_RECORD": 2, "REFERENCE": 2, "ACCOUNT": 4, "DRIVER_LICENSE": 4, "NATIONAL_ID": 5, "PASSPORT": 5}
+_BED = re.compile(r"(?<![0-9A-Za-z])([A-Z]?\+?[0-9]{1,3})\s?(?:号病?床|床)(?!位|垫|单|上|头|边|旁|前)")
 
 
 def find(text: str) -> Iterator[Hit]:
-    """Yield the numbers behind their labels (.7), application numbers (.7) and court numbers (.85)."""
-    for kind, pattern in (*_ENGLISH, *_LABELS_ZH):
-        for match in pattern.finditer(text):
-            if sum(map(str.isdigit, match[1])) >= _FEWEST[kind]:
-                yield Hit(*match.span(1), kind, 0.7)
-    for kind, pattern in _DIRECT:
-        for match in pattern.finditer(text):
-            if sum(map(str.isdigit, match[1])) >= _DIRECT_DIGITS:
-                yield Hit(*match.span(1), kind, 0.6)
-    for match in _NO.finditer(text):
-        yield Hit(*match.span(1), "REFERENCE", 0.7)
-        following = _AND.match(text, match.end())
-        while following:
-            yield Hit(*following.span(1), "REFERENCE", 0.7)
-            following = _AND.match(text, following.end())
-    for pattern, score in ((_COURT, 0.85), (_DOCUMENT, 0.7)):
-        for match in pattern.finditer(text):
-            yield Hit(*match.span(), "REFERENCE", score)
+    """Yield the numbers behind their labels (.7, without a word for number .6), application numbers (.7) and court numbers (.85)."""
+    for _start, end, label in _LABELS.find(text):
+        match = _BEHIND.match(text, end)
+        if match:
+            score = _score(label, match)
+            if score:
+                yield Hit(*match.span("value"), label.kind, score, label.form)
+    yield from _applications(text)
+    yield from _chinese(text)
     for match in _PLATE.finditer(text):
         yield Hit(*match.span(1), "PLATE", 0.7)
-    for match in _BED.finditer(text):
-        yield Hit(*match.span(1), "MEDICAL_RECORD", 0.5)
+
+
+def _score(label: Label, match: re.Match[str]) -> float:
+    digits = sum(map(str.isdigit, match["value"]))
+    if match["numbered"]:
+        return 0.7 if digits >= label.numbered else 0.0
+    if match["colon"]:
+        return 0.7 if digits >= label.colon else 0.0
+    return 0.6 if label.bare and digits >= label.bare else 0.0
+
+
+def _applications(text: str) -> Iterator[Hit]:
+    for match in _NO.finditer(text):
+        yield Hit(*match.span(1), "REFERENCE", 0.7, "CASE_NUMBER")
+        following = _AND.match(text, match.end())
+        while following:
+            yield Hit(*following.span(1), "REFERENCE", 0.7, "CASE_NUMBER")
+            following = _AND.match(text, following.end())
+
+
+def _chinese(text: str) -> Iterator[Hit]:
+    for pattern, score in ((_COURT, 0.85), (_DOCUMENT, 0.7)):
+        for match in pattern.finditer(text):
+            yield Hit(*match.span(), "REFERENCE", score, "CASE_NUMBER")
+    if "床" in text:
+        for match in _BED.finditer(text):
+            yield Hit(*match.span(1), "MEDICAL_RECORD", 0.5)
+    if "单号" in text:
+        for match in _REPORT.finditer(text):
+            yield Hit(*match.span(1), "MEDICAL_RECORD", 0.7)
 
 
 RECOGNIZER = Recognizer("labelled_number", find, min_digits=1)

@@ -28,7 +28,7 @@ _SEPARATORS = re.compile(r"[\s.\-_/·•()]+")
 # Numbers with these labels are no personal numbers, whatever their shape.
 _OTHER = re.compile(
     r"(?:订单|运单|单号|流水|交易|发票|税票|快递|物流|批号|批次|条码|货号|型号|版本|端口|序号|序列|金额|余额|价格|合计|编码|期刊|专利"
-    r"|\b(?:order|invoice|tracking|shipment|transaction|version|firmware|build|batch|lot|sku|item|part|model|amount|total|price|isbn|issn|doi|pmid|v))"
+    r"|(?<![A-Za-z])(?:order|invoice|tracking|shipment|transaction|version|firmware|build|batch|lot|sku|item|part|model|amount|total|price|isbn|issn|doi|pmid|v))"
     r"(?:[\s:：#=\"'(（]|号码?|编号|代码|no\.?|number|num|id|code|is|was|为|是)*$",
     re.IGNORECASE,
 )
@@ -36,12 +36,13 @@ _OTHER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One find in a plain text: [start, end), a kind of `kinds.KINDS`, a score in [0, 1]."""
+    """One find in a plain text: [start, end), a kind of `kinds.KINDS`, a score in [0, 1], and which of `kinds.FORMS` it is, where that is known."""
 
     start: int
     end: int
     kind: str
     score: float
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer
 _BROKEN = re.compile(rf"{START}(?<![0-9][.\-])([0-9]{{3}})([ .\-])([0-9]{{2}})\2([0-9]{{4}}){END}(?![.\-][0-9])")
 _UNBROKEN = re.compile(rf"{START}([0-9]{{3}})()([0-9]{{2}})([0-9]{{4}}){END}")
 _CONTEXT = re.compile(
-    r"\b(?:ssn|social security|soc(?:ial)? sec|itin|ssns|tax(?:payer)? id(?:entification)?|tin)\b", re.IGNORECASE
+    r"(?<![a-z])(?:ssn|social security|soc(?:ial)? sec|itin|ssns|tax(?:payer)? id(?:entification)?|tin|社会安全号|社安号)(?![a-z])",
+    re.IGNORECASE,
 )
 
 
@@ -22,11 +23,15 @@ def find(text: str) -> Iterator[Hit]:
     for match in _BROKEN.finditer(text):
         context = beside(text, *match.span(), _CONTEXT, after=20)
         if context or (_assigned(match) and not slips(text, match.start())):
-            yield Hit(*match.span(), "NATIONAL_ID", 0.95 if context else 0.75)
+            yield Hit(*match.span(), "NATIONAL_ID", 0.95 if context else 0.75, _form(match))
     if _CONTEXT.search(text):
         for match in _UNBROKEN.finditer(text):
             if beside(text, *match.span(), _CONTEXT, after=20):
-                yield Hit(*match.span(), "NATIONAL_ID", 0.7)
+                yield Hit(*match.span(), "NATIONAL_ID", 0.7, _form(match))
+
+
+def _form(match: re.Match[str]) -> str:
+    return "US_ITIN" if match[1][0] == "9" else "US_SSN"
 
 
 def _assigned(match: re.Match[str]) -> bool:

@@ -11,7 +11,6 @@ from appliance.privacy.recognizers import (
     ip_address,
     labelled_number,
     phone_number,
-    presidio_numbers,
     us_social_security,
     web_address,
 )
@@ -166,18 +165,3 @@ def test_numbers_behind_their_labels(text: str, expected: list[str]) -> None:
 )
 def test_handles(text: str, expected: list[str]) -> None:
     assert found(handle, text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("NHS number 943 476 5919", ["943 476 5919"]),
-        ("943 476 5919 units were sold", []),  # one number in eleven passes its check: the word decides
-        ("codice fiscale RSSMRA85T10A562S", ["RSSMRA85T10A562S"]),
-        ("PESEL 44051401359", ["44051401359"]),
-    ],
-)
-def test_numbers_that_presidio_knows(text: str, expected: list[str], attempts: list[str]) -> None:
-    hits = found(presidio_numbers, text) if presidio_numbers.RECOGNIZER.trigger.search(text) else []
-    assert hits == expected
-    assert attempts == []

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from appliance.privacy.recognizers import bank_card, cn_phone, cn_plate, cn_resident_id, cn_uscc, passport
 
@@ -37,20 +33,6 @@ def found(recognizer, text: str) -> list[str]:
 )
 def test_resident_identity_numbers(text: str, expected: list[str]) -> None:
     assert found(cn_resident_id, text) == expected
-
-
-@pytest.mark.parametrize("number", ["11010519491231002X", "440524188001010014"])
-def test_the_check_character_is_the_one_the_standard_prints(number: str) -> None:
-    assert cn_resident_id.check_character(number[:17]) == number[17]
-
-
-@given(st.dates(min_value=date(1900, 1, 1)), st.integers(110000, 659999), st.integers(0, 999), st.integers(1, 9))
-def test_one_wrong_digit_is_always_noticed(day, area: int, sequence: int, change: int) -> None:
-    """MOD 11-2 notices every single error (ISO 7064 section 3)."""
-    body = f"{area}{day:%Y%m%d}{sequence:03d}"
-    check = cn_resident_id.check_character(body)
-    wrong = body[:16] + str((int(body[16]) + change) % 10)
-    assert cn_resident_id.check_character(wrong) != check
 
 
 @pytest.mark.parametrize(
@@ -95,12 +77,6 @@ def test_bank_cards(text: str, expected: list[str]) -> None:
     assert found(bank_card, text) == expected
 
 
-@given(st.text("0123456789", min_size=11, max_size=18), st.integers(1, 9))
-def test_luhn_notices_every_wrong_digit(body: str, change: int) -> None:
-    check = next(digit for digit in "0123456789" if bank_card.luhn(body + digit))
-    assert not bank_card.luhn(body + str((int(check) + change) % 10))
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -114,11 +90,6 @@ def test_luhn_notices_every_wrong_digit(body: str, change: int) -> None:
 )
 def test_credit_and_organization_codes(text: str, expected: list[str]) -> None:
     assert found(cn_uscc, text) == expected
-
-
-def test_code_checks_are_the_ones_the_standards_print() -> None:
-    assert cn_uscc.check_character("91350100M000100Y4") == "3"
-    assert cn_uscc.organization_check("D2143569") == "X"
 
 
 @pytest.mark.parametrize(

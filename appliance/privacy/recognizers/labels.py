@@ -1,0 +1,72 @@
+"""Words that tell what the number beside them is: looked up word by word, so that hundreds of them cost no more than one.
+
+English phrases are found by their first word; Chinese ones by one expression that looks at the first character only until that fits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+__all__ = ["Labels"]
+
+Row = TypeVar("Row")
+_WORD = re.compile("[A-Za-z\u00c0-\u024f]+")
+_HAN = re.compile("[\u4e00-\u9fff]")
+
+
+class Labels(Generic[Row]):
+    """Phrases with what they stand for. `phrases` is (phrases with commas between them, row).
+
+    A phrase in small letters is found in any case, one with capitals only as it stands; a space in it stands for a space, a hyphen or an underscore. What follows
+    the first word may be an expression (`driver'?s licen[cs]e`). A phrase that begins with a Han character is found anywhere.
+    """
+
+    def __init__(self, phrases: Iterable[tuple[str, Row]]) -> None:
+        self._words: dict[str, list[tuple[re.Pattern[str], Row]]] = {}
+        chinese: list[tuple[str, Row]] = []
+        for alternatives, row in phrases:
+            for phrase in alternatives.split(", "):
+                first = _WORD.match(phrase)
+                if first:
+                    self._words.setdefault(first[0].casefold(), []).append((_english(phrase), row))
+                else:
+                    chinese.append((phrase, row))
+        for found in self._words.values():
+            found.sort(key=lambda pair: -len(pair[0].pattern))
+        chinese.sort(key=lambda pair: -len(pair[0]))
+        self._chinese = dict(chinese)
+        self._union = _union(self._chinese)
+
+    def find(self, text: str) -> Iterator[tuple[int, int, Row]]:
+        """Yield (start, end, row) of each label in `text`; of labels that start together the longest."""
+        for word, start in _words(text):
+            for pattern, row in self._words.get(word, ()):
+                match = pattern.match(text, start)
+                if match:
+                    yield start, match.end(), row
+                    break
+        if self._union:
+            for match in self._union.finditer(text):
+                yield match.start(), match.end(), self._chinese[match[0]]
+
+
+@lru_cache(maxsize=1)
+def _words(text: str) -> list[tuple[str, int]]:
+    """Return the words of a text in small letters with their places; the recognizers ask for the same text one after another."""
+    return [(word[0].casefold(), word.start()) for word in _WORD.finditer(text)]
+
+
+def _english(phrase: str) -> re.Pattern[str]:
+    spaced = phrase.replace(" ", r"[ \t_\-]{1,2}")
+    return re.compile(rf"(?:{spaced})(?![A-Za-z])", 0 if phrase != phrase.lower() else re.IGNORECASE)
+
+
+def _union(phrases: Iterable[str]) -> re.Pattern[str] | None:
+    listed = list(phrases)
+    if not listed:
+        return None
+    first = "".join(sorted({phrase[0] for phrase in listed}))
+    return re.compile(f"(?=[{first}])(?:{'|'.join(map(re.escape, listed))})")

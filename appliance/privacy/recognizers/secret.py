@@ -1,0 +1,67 @@
+"""Secrets: private keys (RFC 7468), JSON web tokens (RFC 7519), keys of cloud and web services by the form their issuers document, passwords by label.
+
+Class C3 of JR/T 0171-2020; network identity authentication data by GB/T 35273-2020 annex B.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.recognizer import Hit, Recognizer
+
+_EDGE = r"(?<![0-9A-Za-z_\-])"
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?:.{0,20000}?-----END [A-Z ]+-----|[0-9A-Za-z+/=\s]{1,8000})",
+    re.DOTALL,
+)
+_JWT = re.compile(rf"{_EDGE}eyJ[0-9A-Za-z_\-]{{8,}}\.[0-9A-Za-z_\-]{{4,}}(?:\.[0-9A-Za-z_\-]{{4,}})?")
+_ISSUED = re.compile(
+    _EDGE
+    + r"(?:(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{35}|ya29\.[0-9A-Za-z_\-]{20,}|GOCSPX-[0-9A-Za-z_\-]{28}"
+    r"|gh[opusr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{22,}|glpat-[0-9A-Za-z_\-]{20,}|xox[abeoprs]-[0-9A-Za-z\-]{10,}"
+    r"|(?:sk|pk|rk)_(?:live|test)_[0-9A-Za-z]{16,}|whsec_[0-9A-Za-z]{24,}|sk-(?:proj-|ant-)?[0-9A-Za-z_\-]{20,}|SG\.[0-9A-Za-z_\-]{16,}\.[0-9A-Za-z_\-]{16,}"
+    r"|hf_[0-9A-Za-z]{30,}|npm_[0-9A-Za-z]{36}|pypi-[0-9A-Za-z_\-]{40,}|dop_v1_[0-9a-f]{64}|AC[0-9a-f]{32}|SK[0-9a-f]{32}|key-[0-9a-f]{32}|LTAI[0-9A-Za-z]{12,24}|AKID[0-9A-Za-z]{16,40}"
+    r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|EAA[0-9A-Za-z]{60,}|ATATT3[0-9A-Za-z_\-=]{60,}|dckr_pat_[0-9A-Za-z_\-]{20,}|AGE-SECRET-KEY-1[0-9A-Z]{58})"
+    r"(?![0-9A-Za-z])"
+)
+_LONG = re.compile(r"[0-9A-Za-z_\-]{17}|-----BEGIN|xox.-|SG\.")
+_LABELS = Labels(
+    (
+        ("password, passwords, passwd, pwd, pass word, pass ?phrase, pass ?code, secret, token, credentials, bearer, otp, one time (?:code|password|pin), verification code, security answer, recovery code, backup code", None),
+        ("api_?key, api key, api secret, api token, secret key, secret access key, access key, access key id, access token, private key, encryption key, account key, accountkey, signing key, shared key, license key, client secret, app secret, shared secret, auth token, refresh token, session token, bot token, session id, sessionid, cookie", None),
+        ("密码, 口令, 密钥, 秘钥, 令牌, 验证码, 校验码, 动态码, 授权码, 提取码, 取件码, 登录密码, 初始密码, 默认密码, 支付密码, 交易密码", None),
+    )
+)  # fmt: skip
+_QUOTE = "[\"'`]?"
+_STOP = rf"(?={_QUOTE}(?:[,;，。；、)）\s]|$|[\u4e00-\u9fff]))"
+_MARKED = re.compile(rf"{_QUOTE}\s?(?:(?:is|was|为|是)?\s?(?:[:=]|=>)|[是为])\s?{_QUOTE}([!-~]{{4,200}}?){_STOP}")
+_TOLD = re.compile(
+    rf"\s(?:(?:is|was|to|of|set to|changed to)\s)?{_QUOTE}(?=[!-~]*[0-9])(?=[!-~]*[A-Za-z!@#$%^&*])([!-~]{{5,200}}?)(?=[\"'`.]?(?:[,;\s]|$))"
+)
+_DIGITS = re.compile(r"\s?(?:is|was|[:=是为])?\s?([0-9](?: ?[0-9]){3,7})(?![0-9A-Za-z%])")
+_BEARER = re.compile(r"(?<![A-Za-z])(?:Bearer|Basic)\s([0-9A-Za-z._~+/\-]{16,}=*)")
+_HARMLESS = re.compile(
+    r"(?:reset|required?|incorrect|wrong|invalid|expired|changed|forgotten|null|none|true|false|yes|no|the|not|please|\*+|x+|\.+|<.*>?|\{.*\}|\$.*|https?:.*)$",
+    re.IGNORECASE,
+)
+
+
+def find(text: str) -> Iterator[Hit]:
+    """Yield keys by form (.95) and secrets behind their label (.8; words in a sentence .7)."""
+    if _LONG.search(text):
+        for pattern, form in ((_PEM, "PRIVATE_KEY"), (_JWT, "JWT"), (_ISSUED, "CLOUD_KEY")):
+            for match in pattern.finditer(text):
+                yield Hit(*match.span(), "SECRET", 0.95, form)
+        for match in _BEARER.finditer(text):
+            yield Hit(*match.span(1), "SECRET", 0.8, "CLOUD_KEY")
+    for _start, end, _row in _LABELS.find(text):
+        for pattern, score in ((_MARKED, 0.8), (_TOLD, 0.7), (_DIGITS, 0.7)):
+            found = pattern.match(text, end)
+            if found and not _HARMLESS.match(found[1]):
+                yield Hit(*found.span(1), "SECRET", score, "PASSWORD")
+                break
+
+
+RECOGNIZER = Recognizer("secret", find, strong=True)

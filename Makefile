@@ -13,15 +13,22 @@ BIN := .venv/bin
 READY := .venv/.ready
 WHEELHOUSE ?=
 FROM := $(if $(WHEELHOUSE),--no-index --find-links '$(abspath $(WHEELHOUSE))')
+PROFILE ?= serve-cpu
+SERIAL ?= 1
+KEY ?= build/images/key
+RUNTIME ?= build/images/RUNTIME.TGZ
+# Further words for the build, as BUILD_OPTIONS=--allow-unknown-advisories
+BUILD_OPTIONS ?=
 export SKERRY_BASES__FOLDER ?= $(CURDIR)/.cache/bases
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup bases demo test test-long lint bench lock words docs wheelhouse clean
+.PHONY: help setup bases demo test test-long images lint bench lock words docs wheelhouse clean
 
 help:
 	@echo 'make demo        2,000 made-up messages in, a served model out; DATA=file.csv TEXT=column LABEL=column for your own'
 	@echo 'make test        every test but the long ones'
 	@echo 'make test-long   soaks, sweeps, and the built wheel in a clean environment'
+	@echo 'make images      a container image of PROFILE=serve-cpu, from its bundle, without a registry; as root (images/README.md)'
 	@echo 'make lint        ruff and mypy'
 	@echo 'make bench       speed and quality on real data'
 	@echo 'make wheelhouse  fill WHEELHOUSE=folder on a connected machine; then any target runs offline with WHEELHOUSE=folder'
@@ -48,6 +55,20 @@ test: bases
 
 test-long: bases
 	WHEELHOUSE='$(if $(WHEELHOUSE),$(abspath $(WHEELHOUSE)))' $(BIN)/python -m pytest -m long
+
+$(KEY)/vendor.key: | $(READY)
+	mkdir -p $(dir $(KEY))
+	$(BIN)/skerry-bundle keygen $(KEY)
+
+$(RUNTIME): | $(READY)
+	mkdir -p $(dir $@)
+	$(BIN)/skerry-bundle runtime --out $@
+
+images: $(READY) | $(KEY)/vendor.key $(RUNTIME)
+	rm -rf build/images/$(PROFILE)
+	$(BIN)/skerry-bundle build --profile $(PROFILE) --key $(KEY) --serial $(SERIAL) --runtime $(RUNTIME) --out build/images/$(PROFILE)/stick --payload build/images/$(PROFILE)/payload $(BUILD_OPTIONS)
+	sh images/build.sh $(PROFILE) build/images/$(PROFILE)/payload $(RUNTIME)
+	rm -rf build/images/$(PROFILE)/payload
 
 lint: setup
 	$(BIN)/ruff check .

@@ -102,7 +102,16 @@ class ScrubSettings(Section):
     policy: str = Field(
         "balanced", description="policy: the name of a shipped one (`skerry policy list`) or a TOML file"
     )
-    min_score: float = Field(0.4, ge=0, le=1, description="findings below this score are kept as text")
+    min_score: float | None = Field(
+        None, ge=0, le=1, description="findings below this score are kept as text; default: the policy's"
+    )
+    vault: tuple[Path, ...] = Field(
+        (), max_length=2, description="two people's key files, for a policy that seals values in the vault"
+    )
+    key_file: Path | None = Field(
+        None,
+        description="key file (64 hex digits) of surrogates, hashes and shifts in a file scrubbed alone; default: a random key",
+    )
     batch_rows: int = Field(128, ge=1, le=4096, description="records handed to the recognizers at once")
     processes: int = Field(
         0,
@@ -117,6 +126,14 @@ class ScrubSettings(Section):
     )
     taggers: tuple[Path, ...] = Field(
         (), description="folders of token-classification models (ONNX) that are recognizers, too"
+    )
+
+
+class ReviewSettings(Section):
+    """Who may look at raw records."""
+
+    reviewers: tuple[str, ...] = Field(
+        (), description="users of this machine who may read raw records in `recall --review`; nobody else may"
     )
 
 
@@ -242,6 +259,7 @@ class Settings(BaseSettings):
     jobs: JobsSettings = JobsSettings()
     ingest: IngestSettings = IngestSettings()
     scrub: ScrubSettings = ScrubSettings()
+    review: ReviewSettings = ReviewSettings()
     clean: CleanSettings = CleanSettings()
     curate: CurateSettings = CurateSettings()
     train: TrainSettings = TrainSettings()

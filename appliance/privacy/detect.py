@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from appliance.privacy import contact_blocks, repeats
+from appliance.privacy import contact_blocks, repeats, site_rules
 from appliance.privacy.kinds import form, kind
 from appliance.privacy.normalise import Plain, normalise
 from appliance.privacy.policy import Mode, Policy
 from appliance.privacy.policy import load as load_policy
 from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities, tagger
+from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Finding
 from appliance.settings import ScrubSettings
 
@@ -54,14 +55,20 @@ class Scrubber:
     """Finds personal data in English and Chinese texts. Make one with `from_settings`; models are loaded when a text asks for one."""
 
     def __init__(
-        self, language: Language, scope: Scope, settings: ScrubSettings | None = None, spacy_folder: Path | None = None
+        self,
+        language: Language,
+        scope: Scope,
+        settings: ScrubSettings | None = None,
+        spacy_folder: Path | None = None,
+        rules: Sequence[SiteRule] = (),
     ) -> None:
         self.language = language
         self.scope = scope
         self.settings = settings or ScrubSettings()
         self.spacy_folder = spacy_folder
         self._reads = frozenset() if scope.mode == "structured-only" else _LANGUAGES[language]
-        self._patterns = _chosen(scope)
+        self.site_rules = tuple(rules)
+        self._patterns = _chosen(scope) + ([site_rules.recognizer(rules)] if rules else [])
         self._strong = [recognizer for recognizer in self._patterns if recognizer.strong]
         self._memo = _Memo()
 
@@ -72,18 +79,19 @@ class Scrubber:
         settings: ScrubSettings | None = None,
         spacy_folder: Path | None = None,
         policy: Policy | None = None,
+        rules: Sequence[SiteRule] = (),
     ) -> Scrubber:
         """Make a scrubber for `language` and `policy` (default: the one that the settings name). A `min_score` in the settings outranks the policy's.
 
         `auto` decides per text: Han characters ask for the Chinese model, Latin words for the English one. `spacy_folder` is an unpacked spaCy
         model; without one the base model `spacy-en-md` is taken where it is installed, else the small model of the extra `privacy`. The mode
-        `structured-only` needs neither. Raises `MissingPartError` when a model is not there.
+        `structured-only` needs neither. `rules` are the words that this site knows (`site_rules.load`). Raises `MissingPartError` when a model is not there.
         """
         settings = settings or ScrubSettings()
         policy = policy or load_policy(settings.policy)
-        given = "min_score" in settings.model_fields_set
-        scope = Scope(policy.mode, policy.kinds, settings.min_score if given else policy.min_score)
-        scrubber = cls(language, scope, settings, spacy_folder)
+        least = policy.min_score if settings.min_score is None else settings.min_score
+        scope = Scope(policy.mode, policy.kinds, least)
+        scrubber = cls(language, scope, settings, spacy_folder, rules)
         if "zh" in scrubber._reads:
             lac_entities.locate()
         if "en" in scrubber._reads:

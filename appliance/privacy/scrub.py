@@ -7,22 +7,27 @@ is held back and counted; its text goes nowhere.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import Interrupted
+from appliance.errors import SettingsError
 from appliance.jobs import progress
+from appliance.privacy import site_rules, vault
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.operators import Run, Writer
+from appliance.privacy.policy import Policy, load
 from appliance.privacy.report import Tally, write_report
+from appliance.privacy.workers import find_all
 from appliance.schema import Dataset, Finding, Record
 from appliance.settings import ScrubSettings
 from appliance.store import Store
+from appliance.words import _
 
-__all__ = ["Cell", "HeldBack", "scrub", "scrub_cells", "scrub_records"]
+__all__ = ["Cell", "HeldBack", "Row", "open_vault", "scrub", "scrub_cells", "scrub_records", "scrub_rows"]
 
 Cell = tuple[str, str]
 
@@ -33,6 +38,15 @@ class HeldBack:
 
     id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is scrubbed together: its cells (label, text), who writes it, and what it is a part of (`item`, handed through)."""
+
+    cells: Sequence[Cell]
+    writer: Writer
+    item: Any = None
 
 
 def scrub_records(
@@ -48,65 +62,70 @@ def scrub_records(
     """
     tally = tally if tally is not None else Tally()
     run = run or Run.alone()
-    waiting = iter(records)
-    while batch := list(islice(waiting, settings.batch_rows)):
-        writers = [Writer(run, record.subject or record.id) for record in batch]
-        cells = scrub_cells([[("", record.text)] for record in batch], scrubber, writers)
-        for record, (text, outcome) in zip(batch, cells, strict=True):
-            if isinstance(outcome, str):
-                tally.held_back[outcome] += 1
-                yield HeldBack(record.id, outcome)
-            else:
-                tally.add(outcome)
-                tally.languages[record.language] += 1
-                tally.labels.update([record.label] if record.label is not None else [])
-                tally.splits.update([record.split] if record.split is not None else [])
-                yield replace(record, text=text[0], source=None)
+    rows = (Row([("", record.text)], Writer(run, record.subject or record.id), record) for record in records)
+    for row, texts, outcome in scrub_rows(rows, scrubber, settings.batch_rows):
+        record: Record = row.item
+        if isinstance(outcome, str):
+            tally.held_back[outcome] += 1
+            yield HeldBack(record.id, outcome)
+        else:
+            tally.add(outcome)
+            tally.languages[record.language] += 1
+            tally.labels.update([record.label] if record.label is not None else [])
+            tally.splits.update([record.split] if record.split is not None else [])
+            yield replace(record, text=texts[0], source=None)
 
 
-def scrub_cells(
-    rows: Sequence[Sequence[Cell]], scrubber: Scrubber, writers: Sequence[Writer] = ()
-) -> Iterator[tuple[list[str], list[Finding] | str]]:
-    """Yield for each row of cells its scrubbed texts and findings, or no texts and the reason it is held back.
+def scrub_cells(rows: Sequence[Sequence[Cell]], scrubber: Scrubber) -> Iterator[tuple[list[str], list[Finding] | str]]:
+    """Yield for each row of cells its texts with placeholders and its findings, or no texts and the reason it is held back."""
+    run = Run.alone()
+    written = scrub_rows((Row(cells, Writer(run)) for cells in rows), scrubber, max(1, len(rows)))
+    return ((texts, outcome) for _row, texts, outcome in written)
 
-    A cell is (label, text): the label tells what the text is (`phone`) and is not part of the answer; it is empty for running text. The cells of a row
-    share their writer. `writers` has one a row (the same one for all where they are one record); without, placeholders are written.
 
-    The second look reads each text with a placeholder wherever an operator wrote: a surrogate telephone number is no leftover, all else is.
+def scrub_rows(
+    rows: Iterable[Row], scrubber: Scrubber, batch_rows: int
+) -> Iterator[tuple[Row, list[str], list[Finding] | str]]:
+    """Yield each row, in order, with its scrubbed texts and findings, or with no texts and the reason it is held back (`failed`, `leftover`).
+
+    A cell is (label, text): the label tells what the text is (`phone`) and is not part of the answer; it is empty for running text. Large inputs are read
+    by several processes (`workers`), `batch_rows` rows at once.
     """
-    writers = writers or [Writer(run) for run in [Run.alone()] for _row in rows]
-    for row, writer, findings in zip(rows, writers, _find_all(rows, scrubber), strict=True):
-        try:
-            if findings is None:
-                yield [], "failed"
-                continue
-            written = [writer.write(text, spans) for (_label, text), spans in zip(row, findings, strict=True)]
-            left = any(
-                scrubber.leftovers(_read(label, each.shown)) for (label, _text), each in zip(row, written, strict=True)
-            )
-        except Exception:  # whatever it is: without the second look the text does not go on
-            yield [], "failed"
-            continue
-        yield (
-            ([], "leftover")
-            if left
-            else ([each.text for each in written], [span for spans in findings for span in spans])
-        )
+    taken: deque[list[Row]] = deque()
+
+    def batches() -> Iterator[list[str]]:
+        waiting = iter(rows)
+        while batch := list(islice(waiting, batch_rows)):
+            taken.append(batch)
+            yield [_read(label, text) for row in batch for label, text in row.cells]
+
+    for found in find_all(batches(), scrubber):
+        each = iter(found)
+        for row in taken.popleft():
+            yield row, *_write(row, [next(each) for _cell in row.cells], scrubber)
+
+
+def _write(row: Row, found: list[list[Finding] | None], scrubber: Scrubber) -> tuple[list[str], list[Finding] | str]:
+    """Write a row, then look again: each text is read with a placeholder wherever an operator wrote, so that a surrogate telephone number is no
+    leftover and all else is.
+    """
+    findings = [
+        _behind(label, spans) for (label, _text), spans in zip(row.cells, found, strict=True) if spans is not None
+    ]
+    if len(findings) < len(row.cells):
+        return [], "failed"
+    try:
+        written = [row.writer.write(text, spans) for (_label, text), spans in zip(row.cells, findings, strict=True)]
+        looks = (_read(label, each.shown) for (label, _text), each in zip(row.cells, written, strict=True))
+        if any(map(scrubber.leftovers, looks)):
+            return [], "leftover"
+    except Exception:  # whatever it is: without the second look the text does not go on
+        return [], "failed"
+    return [each.text for each in written], [span for spans in findings for span in spans]
 
 
 def _read(label: str, text: str) -> str:
     return f"{label}: {text}" if label else text
-
-
-def _find_all(rows: Sequence[Sequence[Cell]], scrubber: Scrubber) -> list[list[list[Finding]] | None]:
-    """Find in all rows at once; when that fails, row by row, so that only the guilty ones are lost."""
-    try:
-        flat = iter(scrubber.find([_read(label, text) for row in rows for label, text in row]))
-        return [[_behind(label, next(flat)) for label, _text in row] for row in rows]
-    except Interrupted:
-        raise
-    except Exception:
-        return [_find_all([row], scrubber)[0] for row in rows] if len(rows) > 1 else [None]
 
 
 def _behind(label: str, findings: list[Finding]) -> list[Finding]:
@@ -122,23 +141,38 @@ def scrub(
 ) -> Dataset:
     """Write the scrubbed child of `dataset`: same random ids, no source, group and subject keyed. It keeps the parent's name unless `name` is given.
 
-    `meta` counts rows, held_back, findings (per kind), languages, labels, splits and docs_per_s. `report` is a folder for the report.
+    `meta` counts rows, held_back, findings (per kind), languages, labels, splits and docs_per_s, and names the policy and its digest. `report` is a folder
+    for the report. Surrogates, hashes and shifts hang on a key of the project, so they are the same in all its sets. Raises `SettingsError` for a policy
+    that is wrong, or that seals values when `settings.vault` does not name two key files.
     """
-    scrubber = Scrubber.from_settings("auto", settings, spacy_folder=None)
+    policy = load(settings.policy)
+    scrubber = Scrubber.from_settings("auto", settings, policy=policy, rules=site_rules.load(store))
+    sealed = open_vault(policy, settings, bytes.fromhex(dataset.id)[: vault.SET_BYTES], store.home)
+    run = Run(policy, store.keys.derive(f"operators {store.project}"), sealed)
     tally, start = Tally(), time.monotonic()
     keyed = _keyed(store, dataset)
     with store.draft("dataset", name or dataset.name, parents=(dataset.id,), meta={"stage": "scrubbed"}) as draft:
         draft.verb = "scrub"
         records = map(keyed, _watched(store.records(dataset), dataset.rows))
-        scrubbed = scrub_records(records, scrubber, settings, tally)
+        scrubbed = scrub_records(records, scrubber, settings, tally, run)
         store.write_records(draft, (record for record in scrubbed if isinstance(record, Record)))
-        draft.meta |= _meta(tally, time.monotonic() - start)
+        draft.meta |= _meta(tally, time.monotonic() - start) | run.as_dict()
     if report:
-        write_report(
-            report, {**tally.as_dict(), "dataset": draft.artifact.reference, "docs_per_s": draft.meta["docs_per_s"]}
-        )
+        about = {"dataset": draft.artifact.reference, "docs_per_s": draft.meta["docs_per_s"]}
+        write_report(report, tally.as_dict() | run.as_dict() | about)
     child: Dataset = draft.artifact
     return child
+
+
+def open_vault(policy: Policy, settings: ScrubSettings, dataset: bytes, home: Path | None = None) -> vault.Vault | None:
+    """Return the vault of a data set where the policy seals anything, else None. Raises `SettingsError` where it does and no key files are named."""
+    if not any(policy.operator(kind).operator == "vault" for kind in policy.kinds):
+        return None
+    if not settings.vault:
+        raise SettingsError(
+            _("policy `{policy}` seals values: give two people's key files, `--vault A --vault B`", policy=policy.name)
+        )
+    return vault.Vault.of(vault.shares(settings.vault, home), dataset)
 
 
 def _watched(records: Iterable[Record], total: int) -> Iterator[Record]:

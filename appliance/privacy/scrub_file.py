@@ -10,21 +10,26 @@ import codecs
 import csv
 import json
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from appliance.errors import InputError, SettingsError
+from appliance.files import file_sha256
 from appliance.jobs import progress
+from appliance.keys import Keys
+from appliance.privacy import vault
 from appliance.privacy.detect import Language, Scrubber
 from appliance.privacy.operators import Run, Writer
+from appliance.privacy.policy import Policy, load
 from appliance.privacy.report import Tally, write_report
-from appliance.privacy.scrub import Cell, scrub_cells
+from appliance.privacy.scrub import Cell, Row, open_vault, scrub_rows
 from appliance.settings import ScrubSettings
 from appliance.words import _
 
@@ -44,10 +49,12 @@ def scrub_file(
     language: Language = "auto",
     report: Path | None = None,
     spacy_folder: Path | None = None,
+    subject_column: str | None = None,
 ) -> dict[str, Any]:
-    """Write the scrubbed copy of `path` to `out` and return `{out, rows, held_back, findings, docs_per_s}`.
+    """Write the scrubbed copy of `path` to `out` and return `{out, rows, held_back, findings, docs_per_s, policy, policy_digest, ...}`.
 
-    `out` appears only when all went well. Rows that fail are left out and counted (plain text: `<HELD_BACK>` stands in their place).
+    Surrogates, hashes and shifts hang on `settings.key_file`; without one, on a random key that is gone afterwards (`random_key` tells so). Dates are
+    shifted per value of `subject_column`, without one per row. `out` appears only when all went well. Rows that fail are left out and counted (plain text: `<HELD_BACK>` stands in their place).
     Raises `SettingsError` for a column that is not there and for `out` = `path`, `InputError` for a file that cannot be read.
     """
     work = _WORK.get(path.suffix.lower())
@@ -62,25 +69,49 @@ def scrub_file(
         )
     if out.exists() and path.exists() and out.samefile(path):
         raise SettingsError(_("`--out` names the file that is read; name another"))
-    scrubber = Scrubber.from_settings(language, settings, spacy_folder)
+    encoding, policy = _encoding(path), load(settings.policy)
+    scrubber = Scrubber.from_settings(language, settings, spacy_folder, policy)
+    run = Run(policy, _key(settings), _vault(policy, settings, path))
     tally, start = Tally(), time.monotonic()
     task = _Task(
         path,
-        _encoding(path),
+        encoding,
         scrubber,
         settings.batch_rows,
         frozenset(text_columns),
         frozenset(keep_columns),
         tally,
-        Run.alone(),
+        run,
+        subject_column,
     )
     with _whole(out, task.encoding) as target:
         work(task, target)
     rate = round((tally.rows + tally.held_back.total()) / max(time.monotonic() - start, 1e-9), 1)
-    about = tally.as_dict() | {"docs_per_s": rate}
+    about = tally.as_dict() | run.as_dict() | {"docs_per_s": rate, "random_key": settings.key_file is None}
     if report:
         write_report(report, about)
-    return {"out": str(out), **{key: about[key] for key in ("rows", "held_back", "findings", "docs_per_s")}}
+    return {"out": str(out), **{key: about[key] for key in _TOLD}}
+
+
+_TOLD = (
+    "rows",
+    "held_back",
+    "findings",
+    "docs_per_s",
+    "policy",
+    "policy_digest",
+    "fallbacks",
+    "collisions",
+    "random_key",
+)
+
+
+def _key(settings: ScrubSettings) -> bytes:
+    return Keys(settings.key_file).derive("operators") if settings.key_file else secrets.token_bytes(32)
+
+
+def _vault(policy: Policy, settings: ScrubSettings, path: Path) -> vault.Vault | None:
+    return open_vault(policy, settings, bytes.fromhex(file_sha256(path))[: vault.SET_BYTES])
 
 
 @dataclass(frozen=True)
@@ -93,12 +124,14 @@ class _Task:
     keep_columns: frozenset[str]
     tally: Tally
     run: Run
+    subject_column: str | None = None
 
     def is_text(self, column: str) -> bool:
         return column in self.text_columns or (not self.text_columns and column.lower() == "text")
 
     def check(self, columns: Iterable[str]) -> None:
-        missing = sorted((self.text_columns | self.keep_columns) - set(columns))
+        named = self.text_columns | self.keep_columns | ({self.subject_column} if self.subject_column else set())
+        missing = sorted(named - set(columns))
         if missing:
             raise SettingsError(
                 _(
@@ -161,27 +194,29 @@ def _whole(out: Path, encoding: str) -> Iterator[IO[str]]:
 def _scrub_rows(
     task: _Task, rows: Iterable[_Row], writer: Writer | None = None
 ) -> Iterator[tuple[_Row, list[str] | None]]:
-    """Yield each row with its scrubbed cells, or None when it is held back."""
-    waiting = iter(rows)
-    while batch := list(islice(waiting, task.batch)):
-        progress("scrub", task.tally.rows + task.tally.held_back.total())
-        first = task.tally.rows + task.tally.held_back.total() + 1
-        writers = [writer or Writer(task.run, f"row {number}") for number, _row in enumerate(batch, first)]
-        cells = scrub_cells([row.cells for row in batch], task.scrubber, writers)
-        for row, (texts, outcome) in zip(batch, cells, strict=True):
-            if isinstance(outcome, str):
-                task.tally.held_back[outcome] += 1
-            else:
-                task.tally.add(outcome)
-            yield row, None if isinstance(outcome, str) else texts
+    """Yield each row with its scrubbed cells, or None when it is held back. A row without a subject is one of its own."""
+    numbered = (
+        Row(row.cells, writer or Writer(task.run, row.subject or f"row {number}"), row)
+        for number, row in enumerate(rows, 1)
+    )
+    for row, texts, outcome in scrub_rows(numbered, task.scrubber, task.batch):
+        if isinstance(outcome, str):
+            task.tally.held_back[outcome] += 1
+        else:
+            task.tally.add(outcome)
+        done = task.tally.rows + task.tally.held_back.total()
+        if done % task.batch == 0:
+            progress("scrub", done)
+        yield row.item, None if isinstance(outcome, str) else texts
 
 
 @dataclass(frozen=True)
 class _Row:
-    """What is scrubbed of a row (`cells`), and how the row is put together again from the scrubbed texts."""
+    """What is scrubbed of a row (`cells`), how the row is put together again from the scrubbed texts, and whom it is about."""
 
     cells: list[Cell]
     rebuild: Callable[[list[str]], Any]
+    subject: str = field(default="", repr=False)
 
 
 # -- CSV and TSV -----------------------------------------------------------------------------------------------------
@@ -231,7 +266,8 @@ def _table_row(task: _Task, header: list[str], row: list[str]) -> _Row:
         new = dict(zip(scrubbed, texts, strict=True))
         return [new.get(index, cell) for index, cell in enumerate(row)]
 
-    return _Row(cells, rebuild)
+    subject = dict(zip(names, row, strict=False)).get(task.subject_column, "") if task.subject_column else ""
+    return _Row(cells, rebuild, subject)
 
 
 # -- JSON lines ------------------------------------------------------------------------------------------------------
@@ -245,7 +281,7 @@ def _json_lines(task: _Task, target: IO[str]) -> None:
 
 
 def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
-    named = task.text_columns | task.keep_columns
+    named = task.text_columns | task.keep_columns or task.subject_column
     for number, line in enumerate(source, 1):
         if not line.strip():
             continue
@@ -261,7 +297,8 @@ def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
         leaves: list[_Leaf] = []
         whole = {"": value}
         _collect(task, whole, "", "", leaves)
-        yield _Row([leaf.cell for leaf in leaves], _rebuilder(whole, leaves))
+        subject = value.get(task.subject_column, "") if task.subject_column and isinstance(value, dict) else ""
+        yield _Row([leaf.cell for leaf in leaves], _rebuilder(whole, leaves), str(subject))
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from pathlib import Path
 from appliance.errors import IntegrityError, PolicyError, SettingsError
 from appliance.words import _
 
-__all__ = ["TOKEN", "Share", "Vault", "key", "open_all", "shares"]
+__all__ = ["SET_BYTES", "TOKEN", "Share", "Vault", "key", "open_all", "shares"]
 
 TOKEN = re.compile(r"<VAULT_([A-Z][A-Z_]*)_([A-Z2-7]{58,})>")
-_SET_BYTES, _KEY_ID_BYTES, _NONCE_BYTES, _BLOCK_BYTES = 16, 4, 12, 16
+SET_BYTES = 16  # that name a data set in its tokens
+_KEY_ID_BYTES, _NONCE_BYTES, _BLOCK_BYTES = 4, 12, 16
 _SCRYPT = {"n": 2**17, "r": 8, "p": 1}
 _LEAST_PASSPHRASE = 15
 _MOST_BYTES = 4096
@@ -83,7 +84,7 @@ class Vault:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         kind, raw = read(token)
-        dataset, rest = raw[:_SET_BYTES], raw[_SET_BYTES:]
+        dataset, rest = raw[:SET_BYTES], raw[SET_BYTES:]
         key_id, rest = rest[:_KEY_ID_BYTES], rest[_KEY_ID_BYTES:]
         if dataset != self._dataset or not hmac.compare_digest(key_id, self._key_id):
             raise PolicyError(_("these two key files do not open the tokens; nothing was revealed"))
@@ -116,14 +117,14 @@ def read(token: str) -> tuple[str, bytes]:
         raw = base64.b32decode(match[2] + "=" * (-len(match[2]) % 8)) if match else b""
     except binascii.Error:
         raw = b""
-    if not match or len(raw) < _SET_BYTES + _KEY_ID_BYTES + _NONCE_BYTES + _BLOCK_BYTES or _base32(raw) != match[2]:
+    if not match or len(raw) < SET_BYTES + _KEY_ID_BYTES + _NONCE_BYTES + _BLOCK_BYTES or _base32(raw) != match[2]:
         raise IntegrityError(_("this is no whole vault token; take it from the scrubbed text from `<` to `>`"))
     return match[1], raw
 
 
 def dataset_of(token: str) -> bytes:
     """Return the 16 bytes that name the token's data set."""
-    return read(token)[1][:_SET_BYTES]
+    return read(token)[1][:SET_BYTES]
 
 
 def shares(files: Sequence[Path], home: Path | None = None) -> tuple[Share, Share]:

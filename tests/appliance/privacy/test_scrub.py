@@ -66,7 +66,7 @@ class Failing:
     """A scrubber whose recognizers crash on texts with the word `crash`; everything else is the real one."""
 
     def __init__(self, real: Scrubber) -> None:
-        self.real = real
+        self.real, self.settings = real, real.settings
 
     def find(self, texts: list[str]) -> list[list[Finding]]:
         if any("crash" in text for text in texts):

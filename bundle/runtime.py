@@ -326,7 +326,7 @@ def _zig() -> Path:
     found = importlib.util.find_spec("ziglang")
     program = Path(found.origin).parent / "zig" if found and found.origin else Path(shutil.which("zig") or "")
     if not program.is_file():
-        raise MissingPartError(_("no `zig` to compile with; run `pip install ziglang`"))
+        raise MissingPartError(_("no `zig` to compile with; run `pip install 'skerry[bundle]'`"))
     return program
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.words import _
 
-__all__ = ["Progress", "say", "show"]
+__all__ = ["Progress", "ask", "say", "show"]
 
 _CELL = 60
 _PIPE_COLUMNS = 400
@@ -49,6 +49,13 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
 def say(message: str) -> None:
     """Print one line for the person on stderr."""
     print(message, file=sys.stderr, flush=True)
+
+
+def ask(prompt: str) -> str | None:
+    """Ask the person at the terminal: the prompt on stderr, the line from stdin; None at its end."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
 
 
 def _labels() -> dict[str, str]:

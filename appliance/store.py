@@ -9,6 +9,7 @@ SQL stands in this file and in `migrations/` only.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -371,6 +372,7 @@ class Store:
                 missing_ok=True
             )  # first the key, so that a crash leaves nothing readable
             shutil.rmtree(artifact.folder)
+            (self.home / "reviews" / f"{artifact.id}.jsonl").unlink(missing_ok=True)  # unreadable without the key
 
     # -- records -----------------------------------------------------------------------------------------------------
 
@@ -408,9 +410,23 @@ class Store:
             )
         return self.keys.open("data key", path.read_text())
 
+    def dataset_key(self, dataset: Dataset, purpose: str) -> bytes:
+        """Return a key (32 bytes) made from a raw set's own data key by HMAC-SHA-256 (RFC 2104): what it seals dies with the set."""
+        key = self._data_key(dataset)
+        if key is None:
+            raise NotFoundError(_("`{reference}` is no raw data set: it has no key", reference=dataset.reference))
+        return hmac.new(key, f"skerry {purpose}".encode(), "sha256").digest()
+
     def hmac(self, purpose: str, value: str) -> str:
         """Return the keyed hash that stands for a personal value in children, 64 hex digits."""
         return self.keys.hmac(purpose, value)
+
+    def copy_tables(self, target: Path) -> None:
+        """Write a consistent copy of the tables to the file `target`, beside whoever writes meanwhile."""
+        target.unlink(missing_ok=True)
+        with self._reading() as connection:
+            connection.exec_driver_sql("VACUUM INTO ?", (str(target),))
+        fsync_path(target)
 
     # -- scratch and room --------------------------------------------------------------------------------------------
 
@@ -567,7 +583,7 @@ def _counts(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in meta.items()
-        if isinstance(value, int | float | bool) or key in ("stage", "format", "signer")
+        if isinstance(value, int | float | bool) or key in ("stage", "format", "signer", "policy", "policy_digest")
     }
 
 

@@ -1,7 +1,7 @@
 """Undo what hides a number by accident, and remember where every character came from.
 
-Full-width digits, spaces without width, ＠, ideographic full stops and combining accents become plain; an exact map leads
-each offset back to the original text.
+Full-width and circled digits, spaces without width, ＠, ideographic full stops, combining marks, letters that stand for digits (`138O0138OOO`), Chinese
+numerals that spell a number and single digits set apart become plain; an exact map leads each offset back to the original text.
 """
 
 from __future__ import annotations
@@ -12,18 +12,44 @@ from dataclasses import dataclass, field
 
 __all__ = ["Plain", "normalise"]
 
-# Format characters (Unicode Cf) and variation selectors: invisible, so they can split a number without anybody seeing it.
-_INVISIBLE = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff"
-# An ideographic full stop hides a dot between short groups; beside seven digits or more it ends a sentence.
-_DOT = r"(?<=[0-9A-Za-z])(?<![0-9]{7})。(?![0-9]{7})(?=[0-9A-Za-z])"
-_ODD = re.compile(rf"[^\x00-\x7f\u3001\u3002\u3400-\u4dbf\u4e00-\u9fff]|{_DOT}")
+# Format, control and filler characters, variation selectors, enclosing marks (the box of a keycap digit): nobody sees them part a number.
+_INVISIBLE = (
+    "\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u20dd-\u20e0\u20e2-\u20e4\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef"
+)
 _HIDDEN = re.compile(f"[{_INVISIBLE}]")
-_DASHES = dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc\ufe58\ufe63\uff0d", "-")
+# Whatever is not known to be plain already: it is looked at character by character. Known are ASCII, Latin-1 and Latin Extended-A letters that
+# have no compatibility form, quotation marks, dashes, bullets, CJK ideographs and their full stop and comma.
+_ODD = re.compile(
+    "[^\t\n\x0c\r\x20-\x7e\u00a1-\u00a7\u00a9\u00ab\u00ac\u00ae\u00b0\u00b1\u00b6\u00b7\u00bb\u00bf-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e"
+    "\u2010\u2012-\u2016\u2018-\u201f\u2022\u3001\u3002\u3005-\u3007\u3008-\u3011\u3400-\u4dbf\u4e00-\u9fff]"
+)
+_DASHES = "\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d"
+_DASH = re.compile(f"(?<=[0-9])[{_DASHES}]|[{_DASHES}](?=[0-9])")
+# An ideographic full stop hides a dot between short groups; beside seven digits or more it ends a sentence.
+_DOT = re.compile("(?<=[0-9A-Za-z])(?<![0-9]{7})[。｡](?![0-9]{7})(?=[0-9A-Za-z])")
+# Letters that look like a digit, in a number that is otherwise one: Latin, Cyrillic and Greek O, I and l.
+_ALIKE = dict.fromkeys(map(ord, "OoОоΟο"), "0") | dict.fromkeys(map(ord, "IlІӀΙ"), "1")
+_LETTERS = "".join(map(chr, _ALIKE))
+_TOUCHING = re.compile(f"[0-9][{_LETTERS}]")
+_LOOKS_ALIKE = re.compile(
+    rf"(?<![^\W_])[0-9][0-9{_LETTERS}]{{1,19}}(?:[ .\-][0-9{_LETTERS}]{{2,8}}){{0,4}}(?![0-9A-Za-z{_LETTERS}])"
+)
+# Numerals in words without a unit (十, 百, 千): eight or more in a row are a number, not an amount, nor a year.
+_NUMERALS = dict(
+    zip(map(ord, "〇零一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖"), "00123456789" + "12123456789", strict=True)
+)
+_SPELLED = re.compile(rf"[{''.join(map(chr, _NUMERALS))}](?:[\- ]?[0-9{''.join(map(chr, _NUMERALS))}]){{7,29}}")
+# Single digits set apart by one separator: 1 3 8 0 0 1 3 8 0 0 0.
+_APART = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9A-Za-z][ .·_*\-])[0-9](?:([ .·_*\-])[0-9])(?:\1[0-9]){8,28}(?!\1?[0-9A-Za-z])"
+)
+_DIGITS_ENOUGH = 0.6  # of the characters of a number
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A text made plain. `starts[i]`/`ends[i]` are the original offsets of plain character i; empty when nothing changed."""
+    """A text made plain. `starts[i]`/`ends[i]` are the original offsets of plain character i; empty when every character kept its place."""
 
     text: str = field(repr=False)
     starts: tuple[int, ...] = field(default=(), repr=False)
@@ -34,13 +60,55 @@ class Plain:
         return (self.starts[start], self.ends[end - 1]) if self.starts else (start, end)
 
 
+class _Single(dict[int, str]):
+    """What `str.translate` puts in the place of a character, learned as characters come: its NFKC form where that is one character as well."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        form = unicodedata.normalize("NFKC", character)
+        if 0xD800 <= code < 0xE000:
+            form = "\ufffd"  # half a character, which no model reads
+        elif unicodedata.digit(character, None) is not None and form == character:
+            form = str(unicodedata.digit(character))  # ❶, ٣: NFKC leaves them
+        kept = form if len(form) == 1 and not _HIDDEN.match(character) else character
+        if len(self) < 65_536:  # a text cannot make it grow without end
+            self[code] = kept
+        return kept
+
+
+_SINGLE = _Single()
+
+
 def normalise(text: str) -> Plain:
     """Return `text` with NFKC forms, ASCII digits and dashes, and without invisible characters (Unicode UAX #15), with the way back.
 
     A character and the combining marks after it are one unit; every plain character of a unit points at the whole unit.
     """
-    if not _ODD.search(text):
-        return Plain(text)
+    plain = Plain(text)
+    if _ODD.search(text):
+        text = text.translate(_SINGLE)
+        plain = _by_units(text) if _ODD.search(text) else Plain(text)
+    return _joined(Plain(_alike(plain.text), plain.starts, plain.ends))
+
+
+def _alike(text: str) -> str:
+    """Return `text` with each character that hides a digit, a dash or a dot in its place exchanged for it."""
+    if not text.isascii():
+        text = _DASH.sub("-", text)
+        text = _DOT.sub(".", text)
+        text = _SPELLED.sub(lambda match: match[0].translate(_NUMERALS), text)
+    return _LOOKS_ALIKE.sub(_as_number, text) if _TOUCHING.search(text) else text
+
+
+def _as_number(match: re.Match[str]) -> str:
+    run = match[0]
+    digits = sum(map(str.isdigit, run))
+    characters = sum(map(str.isalnum, run))
+    return run.translate(_ALIKE) if characters >= 8 and digits >= _DIGITS_ENOUGH * characters else run
+
+
+def _by_units(text: str) -> Plain:
+    """Take `text` apart into units and put their plain forms together."""
     characters: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -56,7 +124,7 @@ def normalise(text: str) -> Plain:
         characters.extend(text[position:start])
         starts.extend(range(position, start))
         ends.extend(range(position + 1, start + 1))
-        plain = _plain(text, start, end)
+        plain = _plain(text[start:end])
         characters.extend(plain)
         starts.extend([start] * len(plain))
         ends.extend([end] * len(plain))
@@ -67,16 +135,25 @@ def normalise(text: str) -> Plain:
     return Plain("".join(characters), tuple(starts), tuple(ends))
 
 
-def _plain(text: str, start: int, end: int) -> str:
-    unit = text[start:end]
-    if len(unit) == 1:
-        if _HIDDEN.match(unit):
-            return ""
-        if unit == "。":
-            return "."
-        if unit in _DASHES:
-            beside = text[max(0, start - 1) : start] + text[end : end + 1]
-            return "-" if any(neighbour.isdecimal() for neighbour in beside) else unit
-        if unit.isdecimal():
-            return str(unicodedata.decimal(unit))
+def _plain(unit: str) -> str:
+    if _HIDDEN.fullmatch(unit):
+        return ""
+    if unit[0] in "0123456789":  # a digit that is struck through or underlined
+        return unit[0]
     return unicodedata.normalize("NFKC", unit)
+
+
+def _joined(plain: Plain) -> Plain:
+    """Return `plain` with digits that stand apart, one by one, in one number."""
+    dropped = {
+        place
+        for match in _APART.finditer(plain.text)
+        for place in range(*match.span())
+        if not plain.text[place].isdigit()
+    }
+    if not dropped:
+        return plain
+    kept = [place for place in range(len(plain.text)) if place not in dropped]
+    spans = [plain.original(place, place + 1) for place in kept]
+    text = "".join(plain.text[place] for place in kept)
+    return Plain(text, tuple(start for start, _end in spans), tuple(end for _start, end in spans))

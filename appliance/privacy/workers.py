@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from appliance import device, errors
 from appliance.privacy.detect import Scope, Scrubber
+from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Finding
 from appliance.settings import ScrubSettings
 from appliance.words import _
@@ -34,8 +35,10 @@ __all__ = ["Pool", "Read", "find_all", "processes", "serve"]
 
 Read = list[list[Finding] | None]
 
+_PROGRAM = ("-m", "appliance.privacy.workers")
 _WORTH = 200_000  # characters: what one core reads while a process loads its models
 _MEMORY = 1024**3  # bytes that a process needs, its models included
+_STARTS = 2  # a process that dies while it loads is tried again once
 _LOAD_S = 300  # a process that has not loaded its models by then is broken
 _CHARACTERS_A_SECOND = 2_000  # a twentieth of what a slow core reads
 _PATIENCE = 3  # a process stops most slow texts itself, at the time allowed; it is killed when it does not
@@ -118,6 +121,7 @@ class Pool:
         self._free: SimpleQueue[_Worker | None] = SimpleQueue()
         self._alive: set[_Worker] = set()
         self._over = False
+        self._lock = threading.Lock()
         for _number in range(count):
             self._free.put(None)
 
@@ -127,9 +131,10 @@ class Pool:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._over = True
-        for worker in list(self._alive):
-            worker.end()
+        with self._lock:
+            self._over = True
+            for worker in self._alive:
+                worker.end()
         self._threads.shutdown(cancel_futures=True)
 
     def read(self, batches: Iterable[Sequence[str]]) -> Iterator[Read]:
@@ -160,7 +165,7 @@ class Pool:
         worker: _Worker | None = None
         deaths = 0
         for text in texts:
-            if deaths == _DEATHS or self._over:
+            if deaths == _DEATHS:
                 found.append(None)
                 continue
             worker = worker or self._start()
@@ -172,13 +177,22 @@ class Pool:
         return found, worker
 
     def _start(self) -> _Worker:
-        worker = _Worker(self._order)
-        self._alive.add(worker)
-        worker.load()
-        return worker
+        for _attempt in range(_STARTS):
+            with self._lock:
+                if self._over:
+                    raise errors.Interrupted(_("reading was stopped"))
+                worker = _Worker(self._order)
+                self._alive.add(worker)
+            if worker.load():
+                return worker
+            self._end(worker)
+        raise errors.HardwareError(
+            _("a process that reads records did not start; free some memory, or set `scrub.processes` to 1")
+        )
 
     def _end(self, worker: _Worker) -> None:
-        self._alive.discard(worker)
+        with self._lock:
+            self._alive.discard(worker)
         worker.end()
 
 
@@ -191,17 +205,17 @@ class _Worker:
         one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._order = order
         self._child = subprocess.Popen(
-            [sys.executable, "-B", "-P", "-m", "appliance.privacy.workers"],
+            [sys.executable, "-B", "-P", *_PROGRAM],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ | one | {"PYTHONPATH": root},
         )  # fmt: skip
 
-    def load(self) -> None:
-        """Let it load its models. Raises the error that this meets there."""
+    def load(self) -> bool:
+        """Let it load its models; False when it died of that. Raises the error that it met."""
         line = self._exchange(self._order, _LOAD_S)
-        answer = json.loads(line) if line else {"error": "HardwareError", "message": _broken()}
+        answer = json.loads(line or b'{"error": ""}')
         if answer["error"]:
-            self.end()
             raise getattr(errors, answer["error"])(answer["message"])
+        return bool(line)
 
     def ask(self, texts: Sequence[str], seconds: float) -> Read | None:
         """Return its findings; None when it died or took longer than `seconds`."""
@@ -234,10 +248,6 @@ class _Worker:
                     pipe.close()
 
 
-def _broken() -> str:
-    return _("a process that reads records did not start; free some memory, or set `scrub.processes` to 1")
-
-
 def _order(scrubber: Scrubber) -> bytes:
     """Return the line that makes a process read as `scrubber` does."""
     scope, folder = scrubber.scope, scrubber.spacy_folder
@@ -248,6 +258,7 @@ def _order(scrubber: Scrubber) -> bytes:
         "min_score": scope.min_score,
         "settings": scrubber.settings.model_dump(mode="json"),
         "spacy_folder": str(folder) if folder else None,
+        "rules": [asdict(rule) for rule in scrubber.site_rules],
     }
     return json.dumps(order).encode() + b"\n"
 
@@ -257,7 +268,8 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     order = json.loads(requests.readline())
     scope = Scope(order["mode"], frozenset(order["kinds"]), order["min_score"])
     folder = Path(order["spacy_folder"]) if order["spacy_folder"] else None
-    scrubber = Scrubber(order["language"], scope, ScrubSettings(**order["settings"]), folder)
+    rules = [SiteRule(**rule) for rule in order["rules"]]
+    scrubber = Scrubber(order["language"], scope, ScrubSettings(**order["settings"]), folder, rules)
     try:
         scrubber.load()
         _answer(answers, {"error": ""})

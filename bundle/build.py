@@ -88,7 +88,9 @@ def build(
         installers = wheelhouse(read_lock(chosen.lock_file(chosen.tools)), chosen, inside / WHEELS, store / "wheels")
         taken = wheelhouse(needed, chosen, inside / WHEELS, store / "wheels")
         taken = _with_ours(taken, chosen, add, inside / WHEELS, moment)
-        carried = models({*chosen.models, *chosen.nlp_models, *wanted.models}, inside / MODELS, store / "models")
+        there = {one.name: one.version for one in taken} if chosen.own else {}
+        named = {*chosen.models, *chosen.nlp_models, *wanted.models}
+        carried = models(named, inside / MODELS, store / "models", there)
         about = _about(chosen, serial, taken, installers, carried)
         _report(inside, about, taken, installers, carried, chosen, moment, advisories, allow_unknown_advisories)
         (inside / REQUIREMENTS).write_text(
@@ -164,10 +166,11 @@ def _about(
         "extras": list(profile.extras),
         "own": profile.own,
         "models": [one.name for one in carried],
+        "packed": {one.name: one.about["sha256"] for one in carried if one.packed},
         "schema": _schema(),
         "wheels_bytes": sum(one.path.stat().st_size for one in taken),
         "installed_bytes": sum(_installed_bytes(one.path) for one in taken)
-        + sum(_bytes(one.folder) for one in carried),
+        + sum(one.installed_bytes for one in carried),
         "services": list(profile.services),
         "stages": list(profile.stages),
         "tools": {one.name: f"{WHEELS}/{one.path.name}" for one in installers},

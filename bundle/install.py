@@ -7,6 +7,8 @@ the site comes after that, in `bundle.turn`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +24,7 @@ from typing import Any
 
 from bundle import advice, tls, units
 from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError
-from bundle.manifest import MANIFEST, MODELS, PROFILE, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
+from bundle.manifest import MANIFEST, MODELS, PACKED, PROFILE, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
 from bundle.preflight import FAIL, WARN, about, preflight
 from bundle.sign import check, fingerprint, on_paper
 from bundle.slots import (
@@ -305,6 +307,9 @@ def _fill(
             _install_wheels(slot, programs)
         with steps("compile", _("compiled them")):
             _compile(slot, programs)
+        if profile(slot).get("packed"):
+            with steps("models", _("unpacked the base models")):
+                _unpack_models(slot, programs)
         with steps("selftest", _("tried the new release by itself")):
             self_test(slot, programs, gpu)
         with steps("flush", _("everything has reached the disk")):
@@ -491,6 +496,26 @@ def _compile(slot: Path, programs: Programs) -> None:
         slot / "runtime" / "lib",
     ]
     programs.run(command, _("cannot compile"), as_user=False)
+
+
+def _unpack_models(slot: Path, programs: Programs) -> None:
+    """Unpack base models that travelled as wheels, with the new release's own code, to the bytes that were signed for.
+
+    The signed `profile.json` has the one SHA-256 over all files of each. Raises `IntegrityError` for other bytes.
+    """
+    for name, digest in profile(slot)["packed"].items():
+        with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+            environment = programs.environment(Path(folder) / "home", Path(folder) / "keys")
+            environment["SKERRY_BASES__FOLDER"] = str(slot / MODELS)
+            command = [skerry(slot), "base", "fetch", name, "--wheelhouse", slot / MODELS / PACKED]
+            programs.run(command, _("cannot unpack the base model `{name}`", name=name), environment, as_user=False)
+        made = slot / MODELS / name
+        files = sorted((path, one) for path, one in files_below(made).items() if path != "base.json")
+        # as `appliance.base.folder` makes one digest of many
+        if hashlib.sha256(json.dumps(files, separators=(",", ":")).encode()).hexdigest() != digest:
+            raise IntegrityError(_("the base model `{name}` was not unpacked to what was signed", name=name))
+        for path in (made, *made.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def self_test(slot: Path, programs: Programs, gpu: bool = False) -> None:

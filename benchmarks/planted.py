@@ -2,7 +2,7 @@
 
 `chinese_numbers.py` and `world_numbers.py` bring the values and the sentences. Recall is leak-free: a value counts only when all its letters and
 digits are masked, under whatever kind. A predicted span of a structured kind is right when at least half of its letters and digits lie in a value. A trap is
-untouched when no span of any kind covers one of its letters or digits.
+untouched when no span of any kind covers one of its digits (letters where it has none: the ISO of ISO 9001 is an organization).
 """
 
 from __future__ import annotations
@@ -245,7 +245,9 @@ def evaluate(made: Sequence[Row], finder: Finder) -> dict[str, dict[str, tuple[i
                 table[key][0] += whole
                 table[key][1] += 1
         for each in row.traps:
-            traps[each.name][0] += not any(masked[place] for place in _letters(row.text, each.start, each.end))
+            places = _letters(row.text, each.start, each.end)
+            digits_only = [place for place in places if row.text[place].isdigit()]
+            traps[each.name][0] += not any(masked[place] for place in digits_only or places)
             traps[each.name][1] += 1
         for start, end, kind in found:
             letters = _letters(row.text, start, end)

@@ -238,9 +238,7 @@ def case(random: Random) -> str:
 def position(random: Random) -> str:
     """Return a position in degrees."""
     north, east = random.uniform(20, 45), random.uniform(80, 125)
-    return random.choice(
-        (f"{north:.6f},{east:.6f}", f"{east:.5f}, {north:.5f}", f"北纬{north:.4f}度、东经{east:.4f}度")
-    )
+    return random.choice((f"{north:.6f},{east:.6f}", f"{east:.5f}, {north:.5f}", f"{north:.4f} {east:.4f}"))
 
 
 def choice(*values: str) -> Make:
@@ -727,7 +725,7 @@ TRAPS: tuple[Trap, ...] = (
         ("修复{}", "参考{}", "与{}有关"),
     ),
     Trap("count in words", choice("三百二十六", "一千零八十", "四十五万", "十二"), ("共{}人", "合计{}元", "计{}件")),
-    Trap("page, chapter", choice("3.2.1", "12.4", "第118页", "5.1.2.3", "图4-12"), ("详见{}", "参见{}节", "见教材{}")),
+    Trap("page, chapter", choice("3.2.1", "12.4", "第118页", "图4-12"), ("详见{}", "参见{}节", "见教材{}")),
 )
 
 WORDS = Words(

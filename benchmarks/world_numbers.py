@@ -566,7 +566,7 @@ TRAPS: tuple[Trap, ...] = (
     Trap("percentage", between(0, 120, "{:.2f}%"), ("up {}", "a yield of {}", "{} of voters")),
     Trap("electric values", between(0.1, 380, "{:.2f}"), ("{} V", "rated {} kW", "at {} MPa", "{} rpm")),
     Trap("scripture, chapter", lambda random: f"{random.randint(1, 28)}:{random.randint(1, 40)}", ("Matthew {}", "chapter and verse, {}")),
-    Trap("page", choice("12-14", "3.2.1", "118", "5.1.2.3"), ("pp. {}", "see section {}", "figure {}")),
+    Trap("page", choice("12-14", "3.2.1", "118"), ("pp. {}", "see section {}", "figure {}")),
     Trap("bar code", lambda random: "40" + digits(11)(random), ("EAN {}", "GTIN: {}", "barcode {} will not scan")),
     Trap("ISIN", choice("US0378331005", "DE0007164600", "GB0002634946"), ("ISIN {}", "the fund ({}) closed")),
     Trap("number in words", choice("twenty-one", "three hundred", "one thousand and eighty"), ("{} people", "{} copies were sold")),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from appliance import environment
-from appliance.errors import ApplianceError, HardwareError, InputError, SettingsError
+from appliance.errors import ApplianceError, HardwareError, InputError, PolicyError, SettingsError
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ jobs_app = typer.Typer(help=_("Durable jobs."), no_args_is_help=True)
 base_app = typer.Typer(help=_("Base models."), no_args_is_help=True)
 key_app = typer.Typer(help=_("API keys."), no_args_is_help=True)
 audit_app = typer.Typer(help=_("The event chain."), no_args_is_help=True)
+policy_app = typer.Typer(help=_("Policies: which personal data, and what stands in its place."), no_args_is_help=True)
+vault_app = typer.Typer(help=_("The vault of values that two people together can read again."), no_args_is_help=True)
 for name, group in (("jobs", jobs_app), ("base", base_app), ("key", key_app), ("audit", audit_app)):
+    app.add_typer(group, name=name)
+for name, group in (("policy", policy_app), ("vault", vault_app)):
     app.add_typer(group, name=name)
 
 Project = Annotated[str, typer.Option("--project", help=_("The project everything belongs to."))]
@@ -145,16 +149,60 @@ def delete(
     _show(remove(_store(project), name), json)
 
 
-@app.command(help=_("Erase a data set for good, or one subject's records from it and all that was made of it."))
+@app.command(help=_("Erase a data set for good; without one, a person's records from the whole project."))
 def erase(
-    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of a data set."))],
-    subject: Annotated[str | None, typer.Option("--subject", help=_("Value of the subject column."))] = None,
+    dataset: Annotated[str | None, typer.Argument(help=_("NAME or NAME@ID of a data set."))] = None,
+    subject_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--subject-file",
+            help=_(
+                "File with values of the subject column, one a line (- = standard input); without it you are asked."
+            ),
+        ),
+    ] = None,
+    search: Annotated[
+        bool, typer.Option("--search", help=_("Also erase records whose text holds the value (incomplete)."))
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help=_("Erase; without it the person's records are only listed."))
+    ] = False,
     project: Project = "main",
     json: Json = False,
 ) -> None:
-    from appliance.upkeep import erase as wipe
+    from appliance.erase import erase as wipe
+    from appliance.erase import erase_subjects
 
-    _show(wipe(_store(project), dataset, subject), json)
+    if dataset is not None:
+        _show(wipe(_store(project), dataset), json)
+        return
+    _show(erase_subjects(_store(project), _subjects(subject_file), search, yes), json)
+    if search:
+        _say(_("a search finds only this spelling: people are also written about in other words"))
+
+
+@app.command(help=_("Copy the home to a folder on another disk; the key file does not travel."))
+def backup(
+    folder: Annotated[Path, typer.Argument(help=_("The folder, new or an older backup."))],
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.backup import backup as copy
+
+    store = _store(project)
+    _show(_with_progress(lambda _report: copy(store, folder)), json)
+
+
+@app.command(help=_("Put a backup back as the home, and erase again whoever was erased since."))
+def restore(
+    folder: Annotated[Path, typer.Argument(help=_("The folder of the backup."))],
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.backup import restore as put_back
+    from appliance.settings import home_folder
+
+    _show(_with_progress(lambda _report: put_back(folder, home_folder(), project)), json)
 
 
 @app.command(help=_("Tell what uses how much room."))
@@ -235,9 +283,10 @@ def work(
     json: Json = False,
 ) -> None:
     from appliance.jobs import work as serve_jobs
+    from appliance.upkeep import purge_expired
 
     store = _store(project)
-    _show(_with_progress(lambda report: serve_jobs(store, once, report)), json)
+    _show(_with_progress(lambda report: serve_jobs(store, once, report, lambda: purge_expired(store))), json)
 
 
 # -- base models and keys ----------------------------------------------------------------------------------------------
@@ -365,13 +414,26 @@ def ingest(
 def scrub(
     dataset: Annotated[str, typer.Argument(metavar="DATASET|FILE", help=_("NAME, NAME@ID, or a file."))],
     out: Annotated[Path | None, typer.Option("--out", help=_("Write the scrubbed file here."))] = None,
-    policy: Annotated[str | None, typer.Option("--policy", help=_("Policy by name."))] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help=_("Policy by name, or a file."))] = None,
+    vault: Annotated[
+        list[Path] | None,
+        typer.Option("--vault", help=_("Key file of one of the two people who can reveal; give it twice.")),
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help=_("Folder for a report without values."))] = None,
     text_column: Annotated[
         list[str] | None, typer.Option("--text-column", help=_("Columns of a file to scrub; default: every column."))
     ] = None,
     keep_column: Annotated[
         list[str] | None, typer.Option("--keep-column", help=_("Columns of a file to copy as they are."))
+    ] = None,
+    subject_column: Annotated[
+        str | None, typer.Option("--subject-column", help=_("Column of a file with the person a row is about."))
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file", help=_("Key file for a file's surrogates, hashes and shifts; default: a random key.")
+        ),
     ] = None,
     language: Annotated[
         Literal["en", "zh", "auto"], typer.Option("--language", help=_("Language of a file's texts."))
@@ -380,23 +442,138 @@ def scrub(
     project: Project = "main",
     json: Json = False,
 ) -> None:
-    overrides = {"scrub": {"policy": policy}}
+    keys = [str(file.absolute()) for file in vault or ()]
+    ours = str(key_file.absolute()) if key_file else None
+    overrides = {"scrub": {"policy": _policy(policy), "vault": keys or None, "key_file": ours}}
     if out is None:
         if Path(dataset).is_file():
             raise SettingsError(
                 _("`{file}` is a file: say with `--out FILE` where its scrubbed copy goes", file=dataset)
             )
         arguments = {"dataset": dataset, "report": str(report.absolute()) if report else None, "overrides": overrides}
-        _job("scrub", arguments, project, json, background)
+        _job("scrub", arguments, project, json, background, stamp=_stamp([Path(policy)] if policy else []))
         return
     from appliance.pipeline import scrub_file
 
-    _show(
-        _with_progress(
-            lambda shown: scrub_file(Path(dataset), out, text_column, keep_column, language, report, overrides)
-        ),
-        json,
+    columns = (text_column, keep_column, subject_column)
+    result = _with_progress(lambda _report: scrub_file(Path(dataset), out, *columns, language, report, overrides))
+    _show(result, json)
+    if result["random_key"] and result["keyed"]:
+        _say(
+            _(
+                "the key was random and is gone: another run gives other surrogates, hashes and shifts; `--key-file` keeps them"
+            )
+        )
+
+
+@app.command(help=_("Turn vault tokens back into values: a reason and two people's keys; an event tells of it."))
+def reveal(
+    items: Annotated[list[str], typer.Argument(metavar="FILE|TOKEN...", help=_("A scrubbed file, or tokens."))],
+    reason: Annotated[str, typer.Option("--reason", help=_("Why; it stands in the event chain."))],
+    key: Annotated[list[Path], typer.Option("--key", help=_("Key file of one of the two people; give it twice."))],
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("Write the copy of the file with its values here."))
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.privacy.reveal import reveal as turn_back
+
+    _show(turn_back(_store(project), items, reason, key, out), json)
+
+
+@vault_app.command(
+    "key", help=_("Make one person's key file. Two people's keys together open the vault, neither alone.")
+)
+def vault_key(
+    file: Annotated[Path, typer.Argument(help=_("The file to write, outside the home."))], json: Json = False
+) -> None:
+    from appliance.privacy.vault import key as make
+
+    make(file)
+    _show({"key_file": str(file)}, json)
+    _say(_("keep it where only its owner reads it, with a copy: a lost key loses every value that it helped to seal"))
+
+
+@policy_app.command("list", help=_("List the shipped policies."))
+def policy_list(json: Json = False) -> None:
+    from appliance.privacy.policy import policies
+
+    _show({"policies": policies()}, json)
+
+
+@policy_app.command("check", help=_("Look a policy over: faults, and what its law names and it leaves uncovered."))
+def policy_check(
+    policy: Annotated[str, typer.Argument(metavar="NAME|FILE", help=_("A shipped policy, or a TOML file."))],
+    json: Json = False,
+) -> None:
+    from appliance.privacy.policy import check
+
+    result = check(policy)
+    _show(result, json)
+    if not result["ok"]:
+        raise SettingsError(_("policy `{file}` cannot be used; mend the errors above", file=policy))
+
+
+@app.command(
+    help=_(
+        "Measure how much the scrub finds: of synthetic identities planted into copies of your records (nothing is stored), or by a person who reads a sample of the raw records."
     )
+)
+def recall(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET|FILE", help=_("NAME, NAME@ID, or a file."))],
+    seeded: Annotated[
+        int | None, typer.Option("--seeded", min=1, max=100_000, help=_("Plant so many identities of each kind."))
+    ] = None,
+    review: Annotated[
+        int | None, typer.Option("--review", min=1, max=100_000, help=_("Show a reviewer so many raw records."))
+    ] = None,
+    policy: Annotated[str | None, typer.Option("--policy", help=_("Policy by name, or a file."))] = None,
+    seed: Annotated[int, typer.Option("--seed", help=_("Seed of the sample."))] = 1,
+    report: Annotated[Path | None, typer.Option("--report", help=_("Folder for a report without values."))] = None,
+    text_column: Annotated[
+        str, typer.Option("--text-column", help=_("Column of a file that holds the text."))
+    ] = "text",
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance import pipeline
+
+    if (seeded is None) == (review is None):
+        raise SettingsError(_("say either `--seeded N` or `--review N`"))
+    given = str(Path(policy).absolute()) if policy and Path(policy).is_file() else policy
+    overrides = {"scrub": {"policy": given}}
+    if review is not None:
+        _show(_reviewed(dataset, review, seed, project, overrides), json)
+    elif Path(dataset).is_file():
+        count = seeded or 0
+        _show(
+            _with_progress(
+                lambda _report: pipeline.recall_file(Path(dataset), count, seed, text_column, report, overrides)
+            ),
+            json,
+        )
+    else:
+        folder = str(report.absolute()) if report else None
+        arguments = {"dataset": dataset, "number": seeded, "seed": seed, "report": folder, "overrides": overrides}
+        _job("recall", arguments, project, json, background)
+
+
+def _reviewed(dataset: str, number: int, seed: int, project: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    import stat
+
+    from appliance.pipeline import review
+    from appliance.privacy.review import require_reviewer
+    from appliance.show import ask
+
+    store = _store(project)
+    require_reviewer(store.settings.review)
+    if stat.S_ISREG(os.fstat(2).st_mode):
+        raise PolicyError(
+            _("the records would be written into a file: show them on a terminal, or through a pipe (`2>&1 | less`)")
+        )
+    return review(store, dataset, number, seed, ask, _say, overrides)
 
 
 @app.command(help=_("List the kinds of personal data, each with its standard or law."))
@@ -609,7 +786,7 @@ def run(
     from appliance.recipe import read_recipe
 
     read = read_recipe(recipe)
-    _job("run", {"recipe": read.arguments()}, project, json, background, stamp=_stamp(read.data.files))
+    _job("run", {"recipe": read.arguments()}, project, json, background, stamp=_stamp(read.files()))
 
 
 # -- what the verbs share ----------------------------------------------------------------------------------------------
@@ -660,6 +837,26 @@ def _stamp(files: list[Path]) -> list[list[int]]:
     """Size and time of each input, so that a changed file makes a new job."""
     inside = [item for file in files for item in (sorted(file.rglob("*")) if file.is_dir() else [file])]
     return [[item.stat().st_size, item.stat().st_mtime_ns] for item in inside if item.exists()]
+
+
+def _subjects(file: Path | None) -> list[str]:
+    """The people to erase: never from the command line, which every user of the machine can read."""
+    if file is None:
+        if not sys.stdin.isatty():
+            raise SettingsError(
+                _("name a data set, or give the person with `--subject-file FILE` (- = standard input)")
+            )
+        return [str(typer.prompt(_("Value of the subject column"), hide_input=True))]
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(_("cannot read `{file}`: {error}", file=file, error=type(error).__name__)) from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _policy(name: str | None) -> str | None:
+    """A policy file's absolute path, so that a job finds it from anywhere; a shipped one's name as it is."""
+    return str(Path(name).absolute()) if name and Path(name).is_file() else name
 
 
 def _show(result: dict[str, Any], json: bool) -> None:

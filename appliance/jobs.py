@@ -26,13 +26,15 @@ from appliance.words import _
 if TYPE_CHECKING:
     from appliance.store import Store
 
-__all__ = ["cancel", "execute", "progress", "resume", "run", "step", "work"]
+__all__ = ["cancel", "execute", "progress", "resume", "run", "running", "step", "void_unfinished", "work"]
 
 Reporter = Callable[[str, int, int | None, dict[str, float]], None]
 reporter: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
 _job: ContextVar[_Running | None] = ContextVar("job", default=None)
 _REPORT_S = 0.5
 _PURPOSE = "job request"
+_CHORES_S = 3600
+_OVER = ("done", "void")  # void: what it had read was erased
 
 
 def progress(step: str, done: int, total: int | None = None, **numbers: float) -> None:
@@ -87,7 +89,7 @@ def run(
     fingerprint = store.hmac(
         "job", json.dumps([store.project, verb, request, stamp, store.settings.model_dump(mode="json")], sort_keys=True)
     )
-    unfinished = [row for row in store.jobs() if row["fingerprint"] == fingerprint and row["state"] != "done"]
+    unfinished = [row for row in store.jobs() if row["fingerprint"] == fingerprint and row["state"] not in _OVER]
     if unfinished:
         identity = unfinished[-1]["id"]
     else:
@@ -97,27 +99,51 @@ def run(
 
 
 def resume(store: Store, identity: str, report: Reporter | None = None) -> dict[str, Any]:
-    """Go on with a job that was killed, failed or cancelled. Raises `PolicyError` when it is done."""
+    """Go on with a job that was killed, failed or cancelled. Raises `PolicyError` when it is over."""
     row = store.job(identity)
     if row["state"] == "done":
         raise PolicyError(_("job `{identity}` is done; there is nothing to resume", identity=row["id"]))
+    if row["state"] == "void":
+        raise PolicyError(_("what job `{identity}` had read was erased; give its command anew", identity=row["id"]))
     return execute(store, row["id"], report)
 
 
 def cancel(store: Store, identity: str) -> dict[str, Any]:
     """Stop a job: at its next progress report when it runs, at once when it does not. Its finished steps are kept."""
     row = store.job(identity)
-    if row["state"] in ("done", "failed", "cancelled"):
+    if row["state"] in ("failed", "cancelled", *_OVER):
         raise PolicyError(_("job `{identity}` has ended: {state}", identity=row["id"], state=row["state"]))
     state = "cancelling" if _alive(row["owner"]) else "cancelled"
     store.update_job(row["id"], state=state)
     return {"job": row["id"], "state": state}
 
 
-def work(store: Store, once: bool = False, report: Reporter | None = None) -> dict[str, Any]:
-    """Run queued and orphaned jobs of every project, oldest first; for ever, or with `once` until none waits. Returns how many it ran."""
+def running(store: Store) -> list[str]:
+    """List the ids of the project's jobs that a living process runs."""
+    return [row["id"] for row in store.jobs() if row["state"] in ("running", "cancelling") and _alive(row["owner"])]
+
+
+def void_unfinished(store: Store) -> None:
+    """Let no unfinished job of the project go on: what its finished steps made or read was erased."""
+    busy = running(store)
+    for row in store.jobs():
+        if row["state"] not in _OVER and row["id"] not in busy:
+            store.update_job(row["id"], state="void", ended=store.now())
+
+
+def work(
+    store: Store, once: bool = False, report: Reporter | None = None, chores: Callable[[], object] | None = None
+) -> dict[str, Any]:
+    """Run queued and orphaned jobs of every project, oldest first; for ever, or with `once` until none waits. Returns how many it ran.
+
+    `chores` are done first and then every hour, between jobs.
+    """
     ran = failed = 0
+    due = time.monotonic()
     while True:
+        if chores and time.monotonic() >= due:
+            chores()
+            due = time.monotonic() + _CHORES_S
         waiting = [
             row
             for row in store.jobs(all_projects=True)

@@ -56,6 +56,11 @@ class StoreSettings(Section):
     reserve_bytes: int = Field(
         256 * 1024**2, ge=0, description="free bytes below which new jobs are refused (labels and events still write)"
     )
+    raw_days: int = Field(
+        0,
+        ge=0,
+        description="days after which `skerry prune` and `skerry work` purge a raw set that was scrubbed; 0 = never",
+    )
     rows_per_group: int = Field(
         10_000, ge=100, le=1_000_000, description="rows of one Parquet row group: bounds memory while streaming"
     )

@@ -7,23 +7,23 @@ import json
 import shutil
 import time
 import zipfile
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
+from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.files import file_sha256
 from appliance.jobs import progress
 from appliance.release import registry
-from appliance.schema import Artifact, Dataset, Model, Record
+from appliance.schema import Artifact, Dataset, Record
 from appliance.store import MANIFEST, Store, content_id
 from appliance.words import _
 
-__all__ = ["delete", "erase", "find_any", "fsck", "prune", "save", "space"]
+__all__ = ["delete", "find_any", "fsck", "prune", "purge_expired", "purge_raw", "save", "space"]
 
 _FORMULA_LEADS = tuple("=+-@\t\r＝＋－＠")  # Excel and WPS run a cell that starts with one of these
 _DRAFT_AGE_S = 24 * 3600
+_CHECKPOINT_AGE_S = 7 * 24 * 3600  # a job that was killed goes on from them
 _COMMIT_S = 3600  # an artifact's folder is there a moment before its row
 
 
@@ -94,7 +94,7 @@ def _tombstone_faults(store: Store, artifact: Artifact) -> Iterator[str]:
 
 
 def _strays(store: Store) -> Iterator[Path]:
-    """Folders that no project's artifact owns and drafts that no living process writes."""
+    """Folders that no project's artifact owns, drafts that no living process writes, and checkpoints that nobody came back to."""
     owned = {artifact.folder for project in store.projects() for artifact in store.within(project).artifacts()}
     for folder in store.home.glob("artifacts/*/*"):
         if folder not in owned and _age_s(folder) > _COMMIT_S:
@@ -103,6 +103,9 @@ def _strays(store: Store) -> Iterator[Path]:
         alive = Path("/proc", draft.name.partition("-")[0]).exists()
         if not alive or _age_s(draft) > _DRAFT_AGE_S:
             yield draft
+    for checkpoint in store.home.glob("work/train/*"):
+        if _age_s(checkpoint) > _CHECKPOINT_AGE_S:
+            yield checkpoint
 
 
 def _age_s(folder: Path) -> float:
@@ -141,19 +144,49 @@ def space(store: Store) -> dict[str, Any]:
 
 
 def prune(store: Store, yes: bool = False) -> dict[str, Any]:
-    """List what nothing needs, or with `yes` remove it: strays, and older versions of a name that no child and no release needs."""
+    """List what nothing needs, or with `yes` remove it: strays, raw sets past their retention, older versions that no child and no release needs."""
     newest = {(item.kind, item.name): item.id for item in store.artifacts()}
     needed = set(newest.values()) | _released(store) | {parent for item in store.artifacts() for parent in item.parents}
     old = [item for item in store.artifacts() if item.id not in needed]
+    expired = _expired(store)
+    old = [item for item in old if item not in expired]
     strays = list(_strays(store))
-    freed = sum(map(_bytes, strays)) + sum(_bytes(item.folder) for item in old)
+    freed = sum(map(_bytes, strays)) + sum(_bytes(item.folder) for item in (*old, *expired))
     if yes:
+        purge_raw(store, expired)
         for folder in strays:
             shutil.rmtree(folder)
         for item in old:
             store.bury(item, "prune", one_name=True)
-    names = [item.reference for item in old] + [path.relative_to(store.home).as_posix() for path in strays]
+    names = [item.reference for item in (*old, *expired)] + [path.relative_to(store.home).as_posix() for path in strays]
     return {"removed" if yes else "would_remove": names, "bytes": freed}
+
+
+def purge_expired(store: Store) -> list[str]:
+    """Purge, in every project, the raw sets that are past `store.raw_days`. Returns their references."""
+    purged = []
+    for project in store.projects():
+        here = store.within(project)
+        purged += purge_raw(here, _expired(here))
+    return purged
+
+
+def purge_raw(store: Store, datasets: Iterable[Dataset]) -> list[str]:
+    """Destroy the data keys and the files of raw sets; what was made of them stays. Returns their references."""
+    purged = []
+    for dataset in datasets:
+        store.bury(dataset, "purge-raw")
+        purged.append(dataset.reference)
+    return purged
+
+
+def _expired(store: Store) -> list[Dataset]:
+    """List the raw sets older than `store.raw_days` days that were scrubbed: storage limitation, GDPR art. 5(1)(e), PIPL art. 19."""
+    days = store.settings.store.raw_days
+    limit = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - days * 24 * 3600))
+    sets = store.artifacts("dataset")
+    scrubbed = {parent for item in sets if item.stage == "scrubbed" for parent in item.parents}
+    return [item for item in sets if days and item.stage == "raw" and item.created < limit and item.id in scrubbed]
 
 
 def _released(store: Store) -> set[str]:
@@ -184,84 +217,6 @@ def delete(store: Store, reference: str) -> dict[str, Any]:
     freed = _bytes(artifact.folder)
     store.bury(artifact, "delete", one_name=True)
     return {"deleted": artifact.reference, "bytes": freed}
-
-
-def erase(store: Store, reference: str, subject: str | None = None) -> dict[str, Any]:
-    """Erase a data set for good (its key, then its files), children or not; or one subject's records from it and from all that was made of it.
-
-    The rows go by rewriting: each set of the line gets a new version without them, then the old ones become tombstones, the raw set last, so
-    that the same command finishes what a crash cut short. Models trained on the line are named, since a model may have memorised what it
-    saw; retrain them.
-    """
-    dataset = store.dataset(reference)
-    line = _descendants(store, dataset)
-    models = [item.reference for item in line if isinstance(item, Model)]
-    if subject is None:
-        store.bury(dataset, "erase")
-        return {"erased": [dataset.reference], "models_to_retrain": models}
-    if dataset.stage != "raw":
-        raise InputError(
-            _("`{reference}` is not raw; name the raw data set, its children follow", reference=dataset.reference)
-        )
-    if all(record.subject != subject for record in store.records(dataset)):
-        raise NotFoundError(
-            _(
-                "no record of that subject in `{reference}`; was it ingested with `--subject-column`?",
-                reference=dataset.reference,
-            )
-        )
-    renamed: dict[str, str] = {}
-    gone: list[tuple[Dataset, int]] = []
-    for old in [dataset, *(item for item in line if isinstance(item, Dataset))]:
-        rows = sum(record.subject == _subject(store, old, subject) for record in store.records(old))
-        if rows or (old.stage != "raw" and renamed.keys() & set(old.parents)):
-            renamed[old.id] = _without(store, old, subject, renamed).id
-        gone += [(old, rows)] if rows else []
-    for old, rows in reversed(gone):
-        store.bury(old, "erase", rows=rows)
-    datasets = [identity[:12] for identity in renamed.values()]
-    return {"erased_rows": gone[0][1], "datasets": datasets, "models_to_retrain": models}
-
-
-def _descendants(store: Store, root: Artifact) -> list[Artifact]:
-    """List all that was made of `root`, also by way of what is erased by now."""
-    everything = store.artifacts(erased=True)
-    found: dict[tuple[str, str], Artifact] = {}
-    waiting = [root.id]
-    while waiting:
-        parent = waiting.pop(0)
-        for child in everything:
-            if parent in child.parents and (child.name, child.id) not in found:
-                found[child.name, child.id] = child
-                waiting.append(child.id)
-    return [item for item in found.values() if "erased" not in item.meta]
-
-
-def _subject(store: Store, dataset: Dataset, subject: str) -> str:
-    return subject if dataset.stage == "raw" else store.hmac("subject", subject)
-
-
-def _without(store: Store, old: Dataset, subject: str, renamed: dict[str, str]) -> Dataset:
-    wanted = _subject(store, old, subject)
-    counts: dict[str, Counter[str]] = {"labels": Counter(), "splits": Counter(), "languages": Counter()}
-
-    def kept() -> Iterator[Record]:
-        for record in store.records(old):
-            if record.subject != wanted:
-                for name, value in zip(counts, (record.label, record.split, record.language), strict=True):
-                    counts[name].update([value] if value is not None else [])
-                yield record
-
-    parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
-    with store.draft("dataset", old.name, parents, dict(old.meta)) as draft:
-        draft.verb = "erase"
-        rows = store.write_records(draft, kept())
-        draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}
-        if old.stage == "raw":
-            rejected = store.write_rejected(draft, store.rejected(old))
-            draft.meta |= {"read": rows + rejected} if "read" in old.meta else {}
-    written: Dataset = draft.artifact
-    return written
 
 
 def save(store: Store, reference: str, out: Path) -> dict[str, Any]:

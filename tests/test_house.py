@@ -38,7 +38,7 @@ GROUND = {
 GROUND |= {"migrations", "environment", "files"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
-ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "show", "load", "selftest"}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "load", "selftest"}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 
 HEAVY = {"torch", "transformers", "spacy", "presidio_analyzer", "sqlalchemy", "onnxruntime", "pyarrow", "sklearn"}

@@ -6,17 +6,16 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
+from appliance.errors import IntegrityError, PolicyError, SettingsError
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.store import Store
-from appliance.upkeep import delete, erase, fsck, prune, save, space
+from appliance.upkeep import delete, fsck, prune, purge_expired, save, space
 
 
 def line(store: Store) -> tuple[Dataset, Dataset]:
@@ -91,61 +90,6 @@ def test_a_key_that_does_not_fit_is_found_by_decoding() -> None:
         fsck(Store.open(), verify_data=True)
 
 
-def test_erased_sets_are_accepted_by_fsck_and_audit() -> None:
-    store = Store.open()
-    raw, child = line(store)
-    assert erase(store, raw.reference) == {"erased": [raw.reference], "models_to_retrain": []}
-    assert fsck(store, verify_data=True)["ok"] and store.audit()["ok"]
-    assert store.dataset("notes").parents == (raw.id,) and store.dataset("notes").id == child.id
-
-
-def test_a_subject_goes_from_the_whole_line() -> None:
-    store = Store.open()
-    raw, child = line(store)
-    trained = model(store, parents=(child.id,))
-    found = erase(store, raw.reference, "p1")
-    assert (found["erased_rows"], found["models_to_retrain"]) == (3, [trained.reference])
-    new_raw, new_child = store.artifacts("dataset")
-    assert [record.subject for record in store.records(new_raw)] == ["p0"] * 3
-    assert [record.id for record in store.records(new_child)] == ["0", "2", "4"]
-    assert new_child.parents == (child.id, new_raw.id) or set(new_child.parents) == {child.id, new_raw.id}
-    assert not raw.folder.exists() and not child.folder.exists()
-    assert fsck(store, verify_data=True)["ok"]
-
-
-def test_a_subject_goes_also_behind_an_erased_set_and_from_the_counts() -> None:
-    """The scrubbed set in the middle is gone; what was made of it is still found."""
-    store = Store.open()
-    raw, child = line(store)
-    with store.draft("dataset", "notes", (child.id,), {"stage": "curated", "labels": {"a": 6}}) as draft:
-        store.write_records(draft, (replace(record, split="train") for record in store.records(child)))
-    erase(store, child.reference)
-    erase(store, raw.reference, "p1")
-    newest = store.dataset("notes")
-    assert (newest.stage, newest.rows, newest.meta["labels"]) == ("curated", 3, {"a": 3})
-    assert not draft.artifact.folder.exists() and fsck(store, verify_data=True)["ok"]
-
-
-def test_an_erasure_that_was_cut_short_is_finished_by_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store.open()
-    raw, child = line(store)
-
-    def crash(artifact: Dataset, *_more: object, **_details: object) -> None:
-        if artifact.id == raw.id:
-            raise KeyboardInterrupt
-        Store.bury(store, artifact, "erase")
-
-    monkeypatch.setattr(store, "bury", crash)
-    with pytest.raises(KeyboardInterrupt):
-        erase(store, raw.reference, "p1")
-    assert raw.folder.exists() and not child.folder.exists()
-    monkeypatch.undo()
-    assert erase(store, raw.reference, "p1")["erased_rows"] == 3
-    wanted = {"p1", store.hmac("subject", "p1")}
-    left = store.artifacts("dataset")
-    assert left and all(record.subject not in wanted for item in left for record in store.records(item))
-
-
 def test_the_same_model_under_another_name_stays() -> None:
     store = Store.open()
     first = model(store)
@@ -156,16 +100,6 @@ def test_the_same_model_under_another_name_stays() -> None:
     assert store.model("second").folder.exists() and fsck(store)["ok"]
     delete(store, "second")
     assert not first.folder.exists()
-
-
-def test_an_unknown_subject_changes_nothing() -> None:
-    store = Store.open()
-    raw, child = line(store)
-    with pytest.raises(NotFoundError):
-        erase(store, raw.reference, "nobody")
-    with pytest.raises(InputError, match="not raw"):
-        erase(store, child.reference, "p1")
-    assert {item.id for item in store.artifacts("dataset")} == {raw.id, child.id}
 
 
 def test_delete_is_refused_while_a_child_or_a_release_needs_it() -> None:
@@ -252,3 +186,28 @@ def test_a_model_is_saved_whole(tmp_path: Path) -> None:
     save(store, "triage", tmp_path / "m.zip")
     with zipfile.ZipFile(tmp_path / "m.zip") as archive:
         assert archive.read("model.onnx") == b"weights"
+
+
+def test_a_raw_set_goes_when_its_time_is_over_and_it_was_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention: `store.raw_days`; what was made of it stays, and so does a set that nobody has scrubbed yet."""
+    monkeypatch.setenv("SKERRY_STORE__RAW_DAYS", "30")
+    store = Store.open()
+    raw, child = line(store)
+    with store.draft("dataset", "waiting", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, [Record("1", "Jan Novak", source=Source("f.csv", 1))])
+    assert purge_expired(store) == []
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE artifacts SET created = '2020-01-01T00:00:00.000Z'"))
+    assert prune(store)["would_remove"] == [raw.reference]
+    assert purge_expired(store) == [raw.reference]
+    assert {item.id for item in store.artifacts("dataset")} == {child.id, draft.artifact.id}
+    assert not raw.folder.exists() and fsck(store, verify_data=True)["ok"]
+    assert store.events()[-1].verb == "purge-raw"
+
+
+def test_checkpoints_that_nobody_came_back_to_are_pruned() -> None:
+    store = Store.open()
+    old, new = store.scratch("train", "old"), store.scratch("train", "new")
+    os.utime(old, (0, 0))
+    assert prune(store, yes=True)["removed"] == ["work/train/old"]
+    assert not old.exists() and new.exists()

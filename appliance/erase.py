@@ -1,0 +1,257 @@
+"""Erase a data set for good, or every record of a person from all data sets of a project, and tell what still holds them.
+
+Right to erasure: GDPR art. 17, PIPL art. 47. A person is known by the value of the subject column; that value stands in raw sets, its HMAC in their
+children, in the event and in the ledger. The ledger lies beside the key file, outside the home, so that a backup which is put back is
+purged again of whoever was erased since.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance import jobs
+from appliance.errors import BusyError, InputError, NotFoundError
+from appliance.files import append_durably
+from appliance.jobs import progress
+from appliance.release import registry
+from appliance.schema import Artifact, Dataset, Model, Record
+from appliance.store import Store
+from appliance.words import _
+
+__all__ = ["erase", "erase_again", "erase_subjects", "ledger"]
+
+_SHORTEST_SEARCH = 2  # characters; a Chinese name has two
+
+
+def erase(store: Store, reference: str) -> dict[str, Any]:
+    """Erase a data set for good: its key, then its files; a tombstone stays. Its children stay: they are data sets of their own.
+
+    Raises `NotFoundError`, and `BusyError` while a job runs.
+    """
+    _refuse_while_jobs_run(store)
+    dataset = store.dataset(reference)
+    models = [item.reference for item in descendants(store, dataset) if isinstance(item, Model)]
+    store.bury(dataset, "erase")
+    _forget_work(store)
+    return {"erased": [dataset.reference], "models_to_retrain": models}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Whose records go: subjects by their HMAC, and records (random ids) that a search in the texts has found."""
+
+    subjects: frozenset[str]
+    records: frozenset[str]
+
+    def holds(self, store: Store, dataset: Dataset, record: Record) -> bool:
+        return record.id in self.records or _keyed(store, dataset, record) in self.subjects
+
+
+def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, yes: bool = False) -> dict[str, Any]:
+    """List what holds records of `subjects` (values of the subject column) in the project, or with `yes` erase them there.
+
+    Every data set that holds one gets a version without, then the old ones become tombstones, raw sets last, so that the same command
+    finishes what a crash cut short. With `search` records whose text holds the value go too: that is incomplete, since people are also written about in
+    other words. Models are named, not changed: a model may have memorised what it saw, so retrain it.
+
+    Raises `NotFoundError` when nobody of that name is there, `InputError` for an empty value or one too short to search for, `BusyError` while a job runs.
+    """
+    _check(subjects, search)
+    wanted = _wanted(store, subjects, search)
+    holding = _holding(store, wanted)
+    if not holding:
+        raise NotFoundError(
+            _(
+                "no record of that subject in project `{project}`; was it ingested with `--subject-column`? `--search` looks in the texts too",
+                project=store.project,
+            )
+        )
+    about = _about(store, holding)
+    if not yes:
+        return {"would_erase": about.pop("datasets"), **about}
+    _refuse_while_jobs_run(store)
+    _note(store, wanted)
+    children = _purge(store, wanted, holding)
+    return {"erased": about.pop("datasets"), "children": children, **about}
+
+
+def erase_again(store: Store) -> dict[str, Any]:
+    """Erase whoever the ledger names and a restored backup brought back, in every project. Returns `erased`: rows by project."""
+    erased: dict[str, int] = {}
+    for project in store.projects():
+        entries = [entry for entry in _entries(store) if entry["project"] == project]
+        wanted = _Wanted(
+            frozenset(subject for entry in entries for subject in entry["subjects"]),
+            frozenset(record for entry in entries for record in entry["records"]),
+        )
+        here = store.within(project)
+        holding = _holding(here, wanted) if entries else {}
+        if holding:
+            _purge(here, wanted, holding)
+            erased[project] = sum(rows for _dataset, rows in holding.values())
+    return {"erased": erased}
+
+
+def ledger(store: Store) -> Path:
+    """Return the file that names, by HMAC and random ids, who was erased: beside the key file, outside the home."""
+    return store.keys.path.with_suffix(".erased")
+
+
+def _entries(store: Store) -> list[dict[str, Any]]:
+    path = ledger(store)
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def _note(store: Store, wanted: _Wanted) -> None:
+    entry = {
+        "time": store.now(),
+        "project": store.project,
+        "subjects": sorted(wanted.subjects),
+        "records": sorted(wanted.records),
+    }
+    append_durably(ledger(store), json.dumps(entry) + "\n")
+    store.event("erase-subject", subjects=sorted(wanted.subjects))
+
+
+def _check(subjects: Sequence[str], search: bool) -> None:
+    if not subjects or not all(subject.strip() for subject in subjects):
+        raise InputError(_("name a subject: one value of the subject column a line"))
+    if search and any(len(subject.strip()) < _SHORTEST_SEARCH for subject in subjects):
+        raise InputError(
+            _("a value of fewer than {fewest} characters is in every text; erase it without `--search`", fewest=_SHORTEST_SEARCH)
+        )  # fmt: skip
+
+
+def _refuse_while_jobs_run(store: Store) -> None:
+    running = jobs.running(store)
+    if running:
+        raise BusyError(
+            _("job `{job}` is running and may hold what goes; wait for it, or `skerry jobs cancel {job}`", job=running[0])
+        )  # fmt: skip
+
+
+def _keyed(store: Store, dataset: Dataset, record: Record) -> str | None:
+    plain = dataset.stage == "raw" and record.subject is not None
+    return store.hmac("subject", str(record.subject)) if plain else record.subject
+
+
+def _wanted(store: Store, subjects: Sequence[str], search: bool) -> _Wanted:
+    keyed = frozenset(store.hmac("subject", subject.strip()) for subject in subjects)
+    found = frozenset(_search(store, subjects)) if search else frozenset()
+    return _Wanted(keyed, found)
+
+
+def _search(store: Store, subjects: Sequence[str]) -> Iterator[str]:
+    """Yield the ids of records whose text holds one of the values, whatever its width and case."""
+    from appliance.privacy.normalise import normalise
+
+    values = [normalise(subject.strip()).text.casefold() for subject in subjects]
+    for dataset in store.artifacts("dataset"):
+        for number, record in enumerate(store.records(dataset)):
+            if number % 1000 == 0:
+                progress("search", number, dataset.rows)
+            text = normalise(record.text).text.casefold()
+            if any(value in text for value in values):
+                yield record.id
+
+
+def _holding(store: Store, wanted: _Wanted) -> dict[str, tuple[Dataset, int]]:
+    """Return the data sets with rows that go, oldest first: parents stand before their children."""
+    found = {}
+    for dataset in store.artifacts("dataset"):
+        rows = sum(wanted.holds(store, dataset, record) for record in store.records(dataset))
+        if rows:
+            found[dataset.id] = (dataset, rows)
+    return found
+
+
+def _about(store: Store, holding: dict[str, tuple[Dataset, int]]) -> dict[str, Any]:
+    line = {item.id: item for dataset, _rows in holding.values() for item in (dataset, *_line(store, dataset))}
+    models = [item for item in line.values() if isinstance(item, Model) and "erased" not in item.meta]
+    ids = {model.id for model in models}
+    releases = [
+        release.name
+        for release in registry.releases(store.home, store.project)
+        if ids & {release.version, *release.previous}
+    ]
+    return {
+        "datasets": [{"dataset": dataset.reference, "rows": rows} for dataset, rows in holding.values()],
+        "models_to_retrain": [model.reference for model in models],
+        "releases": releases,
+        "copies_outside": list(_copies(store, set(line))),
+        "other_projects": [project for project in store.projects() if project != store.project],
+    }
+
+
+def _copies(store: Store, line: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield what was carried out of the home and may still hold the records: files saved, serve-only exports, backups."""
+    for event in store.events():
+        carried = event.verb == "save" or (event.verb == "export" and event.details.get("format") == "serve-only")
+        if event.verb == "backup" or (carried and line & set(event.artifacts)):
+            yield {"verb": event.verb, "time": event.time, "artifacts": [item[:12] for item in event.artifacts]}
+
+
+def _purge(store: Store, wanted: _Wanted, holding: dict[str, tuple[Dataset, int]]) -> list[str]:
+    """Write each data set again without the records, then bury the old ones, the raw ones last. Returns the new ones."""
+    renamed: dict[str, str] = {}
+    children = []
+    for old in store.artifacts("dataset"):
+        if old.id in holding or (old.stage != "raw" and renamed.keys() & set(old.parents)):
+            child = _without(store, old, wanted, renamed)
+            renamed[old.id] = child.id
+            children.append(child.reference)
+    for old, rows in reversed(holding.values()):
+        store.bury(old, "erase", rows=rows)
+    _forget_work(store)
+    return children
+
+
+def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str]) -> Dataset:
+    counts: dict[str, Counter[str]] = {"labels": Counter(), "splits": Counter(), "languages": Counter()}
+
+    def kept() -> Iterator[Record]:
+        for record in store.records(old):
+            if not wanted.holds(store, old, record):
+                for name, value in zip(counts, (record.label, record.split, record.language), strict=True):
+                    counts[name].update([value] if value is not None else [])
+                yield record
+
+    parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
+    with store.draft("dataset", old.name, parents, dict(old.meta)) as draft:
+        draft.verb = "erase"
+        rows = store.write_records(draft, kept())
+        draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}
+        if old.stage == "raw":
+            rejected = store.write_rejected(draft, store.rejected(old))
+            draft.meta |= {"read": rows + rejected} if "read" in old.meta else {}
+    written: Dataset = draft.artifact
+    return written
+
+
+def _forget_work(store: Store) -> None:
+    """Drop checkpoints (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
+    store.clear_scratch("train")
+    jobs.void_unfinished(store)
+
+
+def descendants(store: Store, root: Artifact) -> list[Artifact]:
+    """List all that was made of `root` and is still there, also by way of what is erased by now."""
+    return [item for item in _line(store, root) if "erased" not in item.meta]
+
+
+def _line(store: Store, root: Artifact) -> list[Artifact]:
+    everything = store.artifacts(erased=True)
+    found: dict[tuple[str, str], Artifact] = {}
+    waiting = [root.id]
+    while waiting:
+        parent = waiting.pop(0)
+        for child in everything:
+            if parent in child.parents and (child.name, child.id) not in found:
+                found[child.name, child.id] = child
+                waiting.append(child.id)
+    return list(found.values())

@@ -1,0 +1,106 @@
+"""Backup and restore: the same home comes back, a damaged copy never does, and whoever was erased stays erased."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from appliance.backup import LIST, backup, restore
+from appliance.erase import erase_subjects
+from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.store import Store
+from appliance.upkeep import fsck
+from tests.appliance.test_erase import line, model, raw_set, subjects_left
+
+
+@pytest.fixture
+def store() -> Store:
+    opened = Store.open()
+    _raw, child = line(opened)
+    model(opened, (child.id,))
+    return opened
+
+
+def test_a_home_comes_back_whole(store: Store, tmp_path: Path) -> None:
+    made = backup(store, tmp_path / "copy")
+    assert made["files"] == len(json.loads((tmp_path / "copy" / LIST).read_text())["files"]) > 5
+    shutil.rmtree(store.home)
+    found = restore(tmp_path / "copy", store.home)
+    assert found["erased"] == {}
+    again = Store.open()
+    assert [item.id for item in again.artifacts()] == [item.id for item in store.artifacts()]
+    assert fsck(again, verify_data=True)["ok"] and again.events()[-1].verb == "restore"
+
+
+def test_keys_and_personal_data_do_not_travel_in_the_clear(store: Store, tmp_path: Path) -> None:
+    backup(store, tmp_path / "copy")
+    content = b"".join(path.read_bytes() for path in (tmp_path / "copy").rglob("*") if path.is_file())
+    assert b"Jan Novak" not in content and store.keys.path.read_bytes().strip() not in content
+
+
+def test_a_second_backup_copies_what_is_new_and_drops_what_is_gone(store: Store, tmp_path: Path) -> None:
+    first = backup(store, tmp_path / "copy")
+    raw_set(store, "letters")
+    second = backup(store, tmp_path / "copy")
+    assert first["copied"] == first["files"] and second["copied"] < 6
+    erase_subjects(store, ["p1"], yes=True)
+    backup(store, tmp_path / "copy")
+    shutil.rmtree(store.home)
+    restore(tmp_path / "copy", store.home)
+    again = Store.open()
+    folders = {path.name for path in (tmp_path / "copy").glob("artifacts/*/*")}
+    assert folders == {item.id for item in again.artifacts()} and fsck(again)["ok"]
+
+
+def test_whoever_was_erased_since_is_erased_again(store: Store, tmp_path: Path) -> None:
+    backup(store, tmp_path / "copy")
+    erase_subjects(store, ["p1"], yes=True)
+    shutil.rmtree(store.home)
+    assert restore(tmp_path / "copy", store.home)["erased"] == {"main": 6}
+    assert subjects_left(Store.open()) == {"p0", store.hmac("subject", "p0")}
+
+
+@pytest.mark.parametrize("fault", ["flip", "cut", "missing", "link", "path"])
+def test_a_damaged_backup_is_refused_and_nothing_is_put_back(store: Store, tmp_path: Path, fault: str) -> None:
+    backup(store, tmp_path / "copy")
+    listed = json.loads((tmp_path / "copy" / LIST).read_text())
+    path = tmp_path / "copy" / listed["files"][0]["path"]
+    if fault == "flip":
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    elif fault == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif fault == "missing":
+        path.unlink()
+    elif fault == "link":
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        listed["files"][0]["path"] = "../escaped"
+        (tmp_path / "copy" / LIST).write_text(json.dumps(listed))
+    shutil.rmtree(store.home)
+    with pytest.raises(IntegrityError, match="changed"):
+        restore(tmp_path / "copy", store.home)
+    assert not store.home.exists()
+
+
+def test_a_backup_that_was_cut_short_is_no_backup(store: Store, tmp_path: Path) -> None:
+    backup(store, tmp_path / "copy")
+    (tmp_path / "copy" / LIST).unlink()
+    with pytest.raises(NotFoundError, match="no whole backup"):
+        restore(tmp_path / "copy", tmp_path / "elsewhere")
+
+
+def test_a_home_is_never_overwritten_and_a_strange_folder_never_used(store: Store, tmp_path: Path) -> None:
+    backup(store, tmp_path / "copy")
+    with pytest.raises(PolicyError, match="there is a home"):
+        restore(tmp_path / "copy", store.home)
+    with pytest.raises(PolicyError, match="inside the home"):
+        backup(store, store.home / "copy")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.doc").write_text("keep me")
+    with pytest.raises(InputError, match="something else"):
+        backup(store, tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.doc").exists()

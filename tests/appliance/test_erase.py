@@ -1,0 +1,225 @@
+"""Erasure: a person goes from every data set of a project, for good, and what may still hold them is named."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from appliance import cli, jobs
+from appliance.erase import erase, erase_again, erase_subjects, ledger
+from appliance.errors import BusyError, InputError, NotFoundError, PolicyError
+from appliance.release.registry import promote
+from appliance.schema import Dataset, Model, Record, Source
+from appliance.store import Store
+from appliance.upkeep import fsck, save
+
+
+def raw_set(store: Store, name: str = "notes", text: str = "Jan Novak") -> Dataset:
+    """Six raw records of the subjects p0 and p1."""
+
+    def rows() -> Iterator[Record]:
+        for number in range(6):
+            yield Record(
+                f"{name}{number}", f"{text} {number}", "a", subject=f"p{number % 2}", source=Source("f.csv", number)
+            )
+
+    with store.draft("dataset", name, meta={"stage": "raw"}) as draft:
+        store.write_records(draft, rows())
+    found: Dataset = draft.artifact
+    return found
+
+
+def scrubbed(store: Store, raw: Dataset) -> Dataset:
+    with store.draft("dataset", raw.name, parents=(raw.id,), meta={"stage": "scrubbed"}) as draft:
+        store.write_records(
+            draft,
+            (
+                replace(record, text="<PERSON_1>", source=None, subject=store.hmac("subject", str(record.subject)))
+                for record in store.records(raw)
+            ),
+        )
+    found: Dataset = draft.artifact
+    return found
+
+
+def line(store: Store) -> tuple[Dataset, Dataset]:
+    """A raw set of six records of two subjects, and its scrubbed child."""
+    raw = raw_set(store)
+    return raw, scrubbed(store, raw)
+
+
+def model(store: Store, parents: tuple[str, ...] = ()) -> Model:
+    with store.draft("model", "triage", parents, {"format": "onnx", "labels": ["a"]}) as draft:
+        (draft.folder / "model.onnx").write_bytes(b"weights")
+    found: Model = draft.artifact
+    return found
+
+
+def subjects_left(store: Store) -> set[str | None]:
+    return {record.subject for item in store.artifacts("dataset") for record in store.records(item)}
+
+
+def test_erased_sets_are_accepted_by_fsck_and_audit() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    assert erase(store, raw.reference) == {"erased": [raw.reference], "models_to_retrain": []}
+    assert fsck(store, verify_data=True)["ok"] and store.audit()["ok"]
+    assert store.dataset("notes").parents == (raw.id,) and store.dataset("notes").id == child.id
+
+
+def test_without_yes_a_person_is_only_listed() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    trained = model(store, parents=(child.id,))
+    found = erase_subjects(store, ["p1"])
+    assert found["would_erase"] == [
+        {"dataset": raw.reference, "rows": 3},
+        {"dataset": child.reference, "rows": 3},
+    ]
+    assert found["models_to_retrain"] == [trained.reference]
+    assert {item.id for item in store.artifacts("dataset")} == {raw.id, child.id} and not ledger(store).exists()
+
+
+def test_a_subject_goes_from_every_version_of_every_data_set() -> None:
+    """Also from a second raw set, and from a set whose parent is gone; the others' rows stay."""
+    store = Store.open()
+    raw, child = line(store)
+    other = raw_set(store, "letters")
+    orphan = scrubbed(store, raw_set(store, "forms"))
+    erase(store, "forms@" + orphan.parents[0])
+    erase_subjects(store, ["p1"], yes=True)
+    assert subjects_left(store) == {"p0", store.hmac("subject", "p0")}
+    assert sorted(item.rows for item in store.artifacts("dataset")) == [3, 3, 3, 3]
+    for gone in (raw, child, other, orphan):
+        assert not gone.folder.exists()
+    assert fsck(store, verify_data=True)["ok"] and store.audit()["ok"]
+
+
+def test_children_name_their_parents_and_count_anew() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    with store.draft("dataset", "notes", (child.id,), {"stage": "curated", "labels": {"a": 6}}) as draft:
+        store.write_records(draft, (replace(record, split="train") for record in store.records(child)))
+    erase_subjects(store, ["p1"], yes=True)
+    new_raw, new_child, newest = store.artifacts("dataset")
+    assert set(new_child.parents) == {child.id, new_raw.id} and raw.id in new_raw.parents
+    assert (newest.stage, newest.rows, newest.meta["labels"]) == ("curated", 3, {"a": 3})
+
+
+def test_what_may_still_hold_the_person_is_named(tmp_path: pytest.TempPathFactory) -> None:
+    store = Store.open()
+    _raw, child = line(store)
+    trained = model(store, parents=(child.id,))
+    promote(store, trained, "triage", "live", 0.0)
+    save(store, child.reference, tmp_path / "notes.jsonl")  # type: ignore[operator]
+    store.within("other").event("backup")
+    found = erase_subjects(store.within("main"), ["p1"])
+    assert [copy["verb"] for copy in found["copies_outside"]] == ["save"]
+    assert found["releases"] == ["triage"]
+
+
+def test_a_search_finds_a_person_in_other_peoples_records() -> None:
+    store = Store.open()
+    raw_set(store, "notes", "please call ＪＡＮ Novak")
+    raw_set(store, "letters", "nothing here")
+    with pytest.raises(NotFoundError):
+        erase_subjects(store, ["Jan Novak"], yes=True)
+    erase_subjects(store, ["Jan Novak"], search=True, yes=True)
+    assert [(item.name, item.rows) for item in store.artifacts("dataset")] == [("letters", 6), ("notes", 0)]
+    with pytest.raises(InputError, match="fewer than 2"):
+        erase_subjects(store, ["e"], search=True)
+
+
+def test_an_erasure_that_was_cut_short_is_finished_by_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open()
+    raw, child = line(store)
+
+    def crash(artifact: Dataset, *_more: object, **_details: object) -> None:
+        if artifact.id == raw.id:
+            raise KeyboardInterrupt
+        Store.bury(store, artifact, "erase")
+
+    monkeypatch.setattr(store, "bury", crash)
+    with pytest.raises(KeyboardInterrupt):
+        erase_subjects(store, ["p1"], yes=True)
+    assert raw.folder.exists() and not child.folder.exists()
+    monkeypatch.undo()
+    erase_subjects(store, ["p1"], yes=True)
+    assert subjects_left(store) == {"p0", store.hmac("subject", "p0")} and fsck(store, verify_data=True)["ok"]
+
+
+def test_event_and_ledger_know_the_person_by_hmac_only() -> None:
+    store = Store.open()
+    line(store)
+    erase_subjects(store, ["p1"], yes=True)
+    event = next(event for event in store.events() if event.verb == "erase-subject")
+    assert event.details["subjects"] == [store.hmac("subject", "p1")]
+    assert json.loads(ledger(store).read_text())["subjects"] == [store.hmac("subject", "p1")]
+    assert ledger(store).stat().st_mode & 0o077 == 0 and not ledger(store).is_relative_to(store.home)
+
+
+def test_who_comes_back_with_a_backup_is_erased_again() -> None:
+    store = Store.open()
+    line(store)
+    erase_subjects(store, ["p1"], yes=True)
+    raw_set(store, "back", "Jan Novak")
+    assert erase_again(store) == {"erased": {"main": 3}}
+    assert "p1" not in subjects_left(store) and erase_again(store) == {"erased": {}}
+
+
+def test_checkpoints_and_jobs_cut_short_go_with_the_data() -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    scratch = store.scratch("train", "abc")
+    with pytest.raises(NotFoundError):
+        jobs.run(store, "curate", "appliance.pipeline:curate", {"dataset": "none", "overrides": {}})
+    (identity,) = (row["id"] for row in store.jobs())
+    erase(store, raw.reference)
+    assert not scratch.exists() and store.job(identity)["state"] == "void"
+    with pytest.raises(PolicyError, match="erased"):
+        jobs.resume(store, identity)
+    with pytest.raises(NotFoundError):
+        jobs.run(store, "curate", "appliance.pipeline:curate", {"dataset": "none", "overrides": {}})
+    assert len(store.jobs()) == 2  # a fresh one
+
+
+def test_nothing_is_erased_under_a_running_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    store.add_job("abc", "train", "f", "r", "running")
+    store.update_job("abc", owner=f"{os.getpid()}:{jobs._started(os.getpid())}")
+    with pytest.raises(BusyError, match="abc"):
+        erase(store, raw.reference)
+    with pytest.raises(BusyError, match="abc"):
+        erase_subjects(store, ["p1"], yes=True)
+    assert raw.folder.exists()
+
+
+def test_the_person_is_read_from_a_file_or_standard_input_and_never_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store.open()
+    line(store)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("p1\n"))
+    monkeypatch.setattr(sys, "argv", ["skerry", "erase", "--subject-file", "-", "--yes", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    shown = capsys.readouterr()
+    assert ended.value.code == 0, shown.err
+    assert len(json.loads(shown.out)["erased"]) == 2 and "p1" not in subjects_left(store)
+
+
+def test_an_unknown_subject_changes_nothing() -> None:
+    store = Store.open()
+    raw, child = line(store)
+    with pytest.raises(NotFoundError):
+        erase_subjects(store, ["nobody"], yes=True)
+    with pytest.raises(InputError):
+        erase_subjects(store, [" "], yes=True)
+    assert {item.id for item in store.artifacts("dataset")} == {raw.id, child.id}

@@ -172,6 +172,8 @@ def _about(
         "installed_bytes": sum(_installed_bytes(one.path) for one in taken)
         + sum(one.installed_bytes for one in carried),
         "services": list(profile.services),
+        "command": profile.command,
+        "environment": profile.environment,
         "stages": list(profile.stages),
         "tools": {one.name: f"{WHEELS}/{one.path.name}" for one in installers},
         "accelerator": profile.accelerator,

@@ -39,7 +39,7 @@ from bundle.slots import (
     write_durably,
 )
 from bundle.trust import Keys, keep, trusted
-from bundle.turn import Steps, check_doctor, skerry, turn
+from bundle.turn import Steps, check_doctor, command_of, skerry, turn
 from bundle.verify import check_payload, read_parts, unpack
 from bundle.words import _, tell
 
@@ -115,14 +115,13 @@ for name in names:
 
 _COMMAND = """\
 #!/bin/sh
-# Skerry, in whatever release is in use. Root becomes the site's user.
-: "${{SKERRY_HOME:={home}}}"
-: "${{SKERRY_STORE__KEY_FOLDER:={keys}}}"
-export SKERRY_HOME SKERRY_STORE__KEY_FOLDER PYTHONDONTWRITEBYTECODE=1
-{become}exec {skerry} "$@"
+# Whatever release is in use. Root becomes the site's user.
+{defaults}
+export {names} PYTHONDONTWRITEBYTECODE=1
+{become}exec {program} "$@"
 """
 _BECOME = """\
-if [ "$(id -u)" = 0 ]; then exec setpriv --reuid={user} --regid={user} --clear-groups {skerry} "$@"; fi
+if [ "$(id -u)" = 0 ]; then exec setpriv --reuid={user} --regid={user} --clear-groups {program} "$@"; fi
 """
 
 
@@ -176,6 +175,7 @@ def install(
             )
         if payload != source:  # the list of parts knows less than the payload
             _require_machine(payload, place, home, port, bool(gpu), carried)
+        _require_kind(place, profile(payload))
         site = _site(place, profile(payload), given, services)
         programs = Programs(Path(site["home"]), Path(site["keys"]) if site["keys"] else None, site["user"], lock)
         slot = _slot(place, payload)
@@ -192,7 +192,7 @@ def install(
         "version": profile(slot)["version"],
         "serial": state["serial"],
         "slot": str(slot),
-        "command": str(place.command),
+        "command": str(command_of(place, profile(slot))),
         "previous": state["previous"],
         "vendor": on_paper(fingerprint(place.vendor_key)),
         "installed_bytes": _bytes_below(slot),
@@ -253,6 +253,20 @@ def _require_serial(place: Prefix, about: Mapping[str, Any], allowed: int | None
         )
 
 
+def _require_kind(place: Prefix, about: Mapping[str, Any]) -> None:
+    """An add-on and the appliance do not take turns in one prefix: each would switch the other off."""
+    current = place.current()
+    if current and profile(current).get("own", True) != about.get("own", True):
+        raise PolicyError(
+            _(
+                "`{prefix}` holds `{there}`; give `{name}` folders of its own, as `--prefix /opt/{name} --home /var/lib/{name}`",
+                prefix=place.path,
+                there=profile(current).get("profile"),
+                name=about.get("profile"),
+            )
+        )
+
+
 def _site(place: Prefix, about: Mapping[str, Any], given: Mapping[str, Any], services: bool | None) -> Json:
     """Return where the site's things lie: what was given, else what it was, else the defaults of root or a user."""
     root = os.geteuid() == 0
@@ -269,7 +283,7 @@ def _site(place: Prefix, about: Mapping[str, Any], given: Mapping[str, Any], ser
     now = {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in given.items()}
     site = usual | was | {name: value for name, value in now.items() if value is not None}
     site["units"] = units.systemd_runs() if services is None else services
-    site["services"] = [name for name in about.get("services", ()) if name in ("serve", "work")]
+    site["services"] = [name for name in about.get("services", ()) if name in units.KNOWN]
     if site["units"] and site["user"] is None:
         site["user"] = "skerry"
     folder = Path(site["keys"]).parent if site["keys"] else Path("~/.config/skerry").expanduser()
@@ -552,7 +566,7 @@ def _prepare_site(place: Prefix, slot: Path, site: Mapping[str, Any], programs: 
             Path(folder).mkdir(mode=0o700)
             if site["user"]:
                 shutil.chown(folder, site["user"], find_user(site["user"]).pw_gid)
-    _write_command(place, site)
+    _write_command(place, site, profile(slot))
     if profile(slot).get("models"):
         _link_models(place, slot, programs)
     if "serve" in site["services"] and tls.possible(slot):
@@ -572,11 +586,17 @@ def _make_user(site: Mapping[str, Any]) -> None:
             raise MissingPartError(_("cannot make the user `skerry`; make one, then give it by `--user`")) from None
 
 
-def _write_command(place: Prefix, site: Mapping[str, Any]) -> None:
-    words = {**site, "skerry": place.link / "venv" / "bin" / "skerry"}
+def _write_command(place: Prefix, site: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    command = command_of(place, about)
+    defaults = {"SKERRY_HOME": site["home"], "SKERRY_STORE__KEY_FOLDER": site["keys"]}
+    for name, value in about.get("environment", {}).items():
+        defaults[name] = value.format(home=site["home"])
+    lines = [f': "${{{name}:={value}}}"' for name, value in defaults.items()]
+    words = {"defaults": "\n".join(lines), "names": " ".join(defaults), "user": site["user"]}
+    words["program"] = place.link / "venv" / "bin" / command.name
     words["become"] = _BECOME.format(**words) if site["user"] not in (None, "root") else ""
-    make_folder(place.command.parent, 0o755)
-    write_durably(place.command, _COMMAND.format(**words).encode(), 0o755)
+    make_folder(command.parent, 0o755)
+    write_durably(command, _COMMAND.format(**words).encode(), 0o755)
 
 
 def _link_models(place: Prefix, slot: Path, programs: Programs) -> None:

@@ -56,6 +56,10 @@ class Profile:
     nlp_models: tuple[str, ...] = ()
     """Language models that scrubbing needs: names of `bundle/models.toml`."""
     services: tuple[str, ...] = ()
+    command: str = "skerry"
+    """The program of the environment that the operator runs."""
+    environment: Json = field(default_factory=dict)
+    """What it finds in its environment unless the operator says otherwise; `{home}` is the site's folder of data."""
     stages: tuple[str, ...] = ()
     """What `skerry selftest` can run in this installation."""
     accelerator: Json = field(default_factory=dict)

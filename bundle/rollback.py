@@ -11,7 +11,7 @@ from bundle import advice, units
 from bundle.errors import NotFoundError, PolicyError
 from bundle.sign import fingerprint, on_paper
 from bundle.slots import COMPLETE, Prefix, Programs, default_prefix, profile, room_named
-from bundle.turn import Steps, turn
+from bundle.turn import Steps, command_of, turn
 from bundle.words import _, tell
 
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ def status(prefix: Path | None = None) -> Json:
         "previous": state.get("previous"),
         "unfinished": state.get("intent"),
         "home": state.get("home"),
-        "command": str(place.command),
+        "command": str(command_of(place, profile(current))) if current else None,
         **{
             name: on_paper(fingerprint(path)) if path.is_file() else None
             for name, path in (("vendor", place.vendor_key), ("second", place.second_key), ("sm2", place.sm2_key))

@@ -123,6 +123,11 @@ def skerry(slot: Path) -> Path:
     return slot / "venv" / "bin" / "skerry"
 
 
+def command_of(place: Prefix, about: Mapping[str, Any]) -> Path:
+    """Return the command of a release, outside its slot: `bin/skerry`, or an add-on's."""
+    return place.command.with_name(about.get("command", place.command.name))
+
+
 def _snapshot(target: Path, programs: Programs) -> Path | None:
     store, folder = programs.home / "skerry.db", programs.home / "snapshots"
     if not store.exists():

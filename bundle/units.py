@@ -23,7 +23,10 @@ from bundle.words import _, tell
 Json = dict[str, Any]
 FOLDER = Path("/etc/systemd/system")
 SERVE, WORK, WATCH = "skerry-serve.service", "skerry-work.service", "skerry-serve.path"
+LABEL_STUDIO = "skerry-label-studio.service"
+KNOWN = ("serve", "work", "label-studio")
 _DRAIN_S = 60.0
+_PROGRAMS = ("/venv/bin/skerry", "/venv/bin/label-studio")
 
 _HARDENED = """\
 User={user}
@@ -99,6 +102,24 @@ PrivateNetwork=yes
 WantedBy=multi-user.target
 """
 
+# It speaks no TLS: whoever shall come from elsewhere comes through a proxy on this machine that does.
+_LABEL_STUDIO = """\
+[Unit]
+Description=Skerry: Label Studio
+After=network.target
+
+[Service]
+ExecStart={addon} start --no-browser --internal-host 127.0.0.1 --port {port}
+Restart=on-failure
+RestartSec=5
+TimeoutStopSec=45
+{hardened}PrivateUsers=yes
+IPAddressAllow=localhost
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 # The server refuses to start before something was promoted: it is started when the first release appears.
 _WATCH = """\
 [Unit]
@@ -133,6 +154,7 @@ def units(place: Prefix, site: Mapping[str, Any]) -> dict[str, str]:
     networks = [str(_network(one)) for one in site["lan"]]
     words = {
         "command": place.link / "venv" / "bin" / "skerry",
+        "addon": place.command.with_name("label-studio"),
         "hardened": hardened,
         "home": home,
         "host": "0.0.0.0" if networks else "127.0.0.1",  # noqa: S104 - IPAddressAllow names who may come
@@ -142,7 +164,13 @@ def units(place: Prefix, site: Mapping[str, Any]) -> dict[str, str]:
     }
     made = {SERVE: _SERVE, WATCH: _WATCH} if "serve" in site["services"] else {}
     made |= {WORK: _WORK} if "work" in site["services"] else {}
+    made |= {LABEL_STUDIO: _LABEL_STUDIO} if "label-studio" in site["services"] else {}
     return {name: text.format(**words) for name, text in made.items()}
+
+
+def _ours(site: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the units that this prefix may have: an add-on lets the appliance's alone."""
+    return (LABEL_STUDIO,) if "label-studio" in site.get("services", ()) else (WATCH, SERVE, WORK)
 
 
 def _network(text: str) -> Any:
@@ -168,7 +196,7 @@ def write(place: Prefix, site: Mapping[str, Any], folder: Path = FOLDER) -> list
 
 def remove(site: Mapping[str, Any], folder: Path = FOLDER) -> None:
     """Stop the services and take their units away."""
-    names = [name for name in (WATCH, SERVE, WORK) if (folder / name).exists()]
+    names = [name for name in _ours(site) if (folder / name).exists()]
     if site.get("units") and names:
         _systemctl("disable", "--now", *names)
         for name in names:
@@ -188,7 +216,7 @@ def stop(place: Prefix, site: Mapping[str, Any]) -> list[str]:
     their command line. Raises `BusyError` when one is still there after a minute.
     """
     if site.get("units"):
-        names = [name for name in (WATCH, SERVE, WORK) if _systemctl("is-active", name, needed=False)]
+        names = [name for name in _ours(site) if _systemctl("is-active", name, needed=False)]
         if names:
             _systemctl("stop", *names)
         return names
@@ -203,7 +231,7 @@ def stop(place: Prefix, site: Mapping[str, Any]) -> list[str]:
             )
         time.sleep(0.1)
     if stopped:
-        tell(_("stopped: {names}; start them again", names=", ".join(f"skerry {verb}" for verb in stopped.values())))
+        tell(_("stopped: {names}; start them again", names=", ".join(stopped.values())))
     return list(stopped.values())
 
 
@@ -213,6 +241,7 @@ def start(site: Mapping[str, Any]) -> None:
         return
     names = [WATCH] if "serve" in site["services"] else []
     names += [WORK] if "work" in site["services"] else []
+    names += [LABEL_STUDIO] if "label-studio" in site["services"] else []
     _systemctl("reset-failed", *names, needed=False)
     _systemctl("start", *names)
     time.sleep(2)  # a service that dies at its start is dead by then
@@ -228,9 +257,9 @@ def _processes(place: Prefix) -> Iterator[tuple[int, str]]:
             words = [os.fsdecode(word) for word in path.read_bytes().split(b"\0")]
         except OSError:
             continue
-        scripts = [number for number, word in enumerate(words[:3]) if word.endswith("/venv/bin/skerry")]
+        scripts = [number for number, word in enumerate(words[:3]) if word.endswith(_PROGRAMS)]
         if scripts and words[scripts[0]].startswith((f"{place.releases}/", f"{place.link}/")):
-            yield int(path.parent.name), words[scripts[0] + 1]
+            yield int(path.parent.name), f"{Path(words[scripts[0]]).name} {words[scripts[0] + 1]}"
 
 
 def _systemctl(*words: str, needed: bool = True) -> bool:

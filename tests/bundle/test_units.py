@@ -29,13 +29,14 @@ def site(**changes: Any) -> dict[str, Any]:
 def written(tmp_path: Path) -> dict[str, Path]:
     """The units as files, their program a real one."""
     place = Prefix(tmp_path / "prefix")
-    program = place.link / "venv" / "bin" / "skerry"
-    program.parent.mkdir(parents=True)
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    for name, text in units.units(place, site()).items():
+    for program in (place.link / "venv" / "bin" / "skerry", place.path / "bin" / "label-studio"):
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    made = units.units(place, site()) | units.units(place, site(services=["label-studio"]))
+    for name, text in made.items():
         (tmp_path / name).write_text(text)
-    return {name: tmp_path / name for name in units.units(place, site())}
+    return {name: tmp_path / name for name in made}
 
 
 def analyze(*words: object) -> subprocess.CompletedProcess[str]:
@@ -50,7 +51,7 @@ def exposure(unit: Path) -> float:
     return float(re.findall(r"Overall exposure level for \S+: ([0-9.]+)", said)[0])
 
 
-@pytest.mark.parametrize("name", [units.SERVE, units.WORK])
+@pytest.mark.parametrize("name", [units.SERVE, units.WORK, units.LABEL_STUDIO])
 def test_each_service_is_hardened(written: dict[str, Path], name: str) -> None:
     assert exposure(written[name]) <= LIMIT
 
@@ -110,15 +111,30 @@ def test_a_gpu_brings_its_devices_alone() -> None:
     assert "DevicePolicy=closed" in text and "DeviceAllow=char-nvidia rw" in text
 
 
-def test_installing_writes_units_and_removing_takes_them_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a `systemctl` that notes what it is asked: systemd itself does not run in a test."""
-    noted, folder = tmp_path / "noted", tmp_path / "units"
-    folder.mkdir()
+@pytest.fixture
+def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a `systemctl` was asked that only notes it: systemd itself does not run in a test."""
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\necho "$*" >> {noted}\n')
+    program.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path / "noted"}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path / "noted"
+
+
+def test_an_addon_lets_the_services_of_the_appliance_alone(tmp_path: Path, noted: Path) -> None:
+    (tmp_path / units.SERVE).touch()
+    wanted = site(units=True, services=["label-studio"])
+    assert units.stop(Prefix(tmp_path), wanted) == [units.LABEL_STUDIO]
+    units.write(Prefix(tmp_path), wanted, tmp_path)
+    units.remove(wanted, tmp_path)
+    assert (tmp_path / units.SERVE).exists() and not (tmp_path / units.LABEL_STUDIO).exists()
+    assert units.SERVE not in noted.read_text() and f"disable --now {units.LABEL_STUDIO}" in noted.read_text()
+
+
+def test_installing_writes_units_and_removing_takes_them_away(tmp_path: Path, noted: Path) -> None:
+    folder = tmp_path / "units"
+    folder.mkdir()
     wanted = site(units=True)
     units.write(Prefix(tmp_path), wanted, folder)
     assert {path.name for path in folder.iterdir()} == {units.SERVE, units.WORK, units.WATCH}

@@ -216,7 +216,7 @@ def _gpu(wanted: Wanted) -> Iterator[Json]:
             "gpu", FAIL, _("a GPU was asked for, and `nvidia-smi` shows none: {said}", said=done.stdout.strip()[:200])
         )
     for name, driver, capability, _memory_mib in devices:
-        level, text = _variant(wanted.about.get("accelerator", {}).get("variants", {}), driver, capability)
+        level, text = _variant(wanted.about, driver, capability)
         yield _row(
             "gpu",
             level,
@@ -230,12 +230,15 @@ def _gpu(wanted: Wanted) -> Iterator[Json]:
         )
 
 
-def _variant(variants: Mapping[str, Any], driver: str, capability: str) -> tuple[str, str]:
+def _variant(about: Mapping[str, Any], driver: str, capability: str) -> tuple[str, str]:
+    if "accelerator" not in about:
+        return PASS, _("whether the bundle serves it is looked at when it is unpacked")
+    carried, variants = about["accelerator"].get("variant"), about["accelerator"].get("variants", {})
     for name, variant in variants.items():
         low, high = map(_numbers, variant["compute_capability"])
         if low <= _numbers(capability) <= high:
-            if not variant["served"]:
-                return FAIL, _("needs the variant {name}, which this bundle does not carry", name=name)
+            if name != carried:
+                return FAIL, _("needs the variant {name}; this bundle carries {carried}", name=name, carried=carried)
             if _numbers(driver) < _numbers(variant["driver"]):
                 return FAIL, _("the variant {name} needs driver {driver}", name=name, driver=variant["driver"])
             return PASS, _("variant {name}", name=name)

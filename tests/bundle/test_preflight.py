@@ -14,6 +14,7 @@ import pytest
 from bundle import preflight as page
 from bundle.errors import NotFoundError
 from bundle.manifest import Listing
+from bundle.profile import for_target, load
 from tests.bundle.small import Machine, make_payload
 
 ABOUT = {
@@ -216,34 +217,32 @@ def test_running_programs_are_seen() -> None:
     assert Path(f"/proc/{os.getpid()}/comm").read_text().strip() in page._running()
 
 
-CUDA = {"variants": {
-    "cu130": {"served": True, "compute_capability": ["7.5", "12.1"], "driver": "580.65.06"},
-    "cu126": {"served": False, "compute_capability": ["5.0", "7.0"], "driver": "560.28.03"},
-}}  # fmt: skip
-
-
 @pytest.mark.parametrize(
-    ("device", "said"),
+    ("device", "variant", "said"),
     [
-        ("NVIDIA H100, 580.95.05, 9.0, 81559", "PASS"),
-        ("NVIDIA T4, 575.10, 7.5, 15360", "FAIL"),
-        ("NVIDIA V100, 580.95.05, 7.0, 16384", "FAIL"),
-        ("NVIDIA K80, 470.10, 3.7, 11441", "FAIL"),
+        ("NVIDIA H100, 580.95.05, 9.0, 81559", "", "PASS"),
+        ("NVIDIA T4, 575.10, 7.5, 15360", "", "FAIL"),
+        ("NVIDIA V100, 580.95.05, 7.0, 16384", "", "FAIL"),
+        ("NVIDIA V100, 560.35.03, 7.0, 16384", "cu126", "PASS"),
+        ("NVIDIA H100, 580.95.05, 9.0, 81559", "cu126", "FAIL"),
+        ("NVIDIA K80, 470.10, 3.7, 11441", "cu126", "FAIL"),
     ],
 )
 def test_a_gpu_is_judged_by_driver_and_capability(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, variant: str, said: str
 ) -> None:
-    """With an `nvidia-smi` that prints what the real one prints."""
+    """By the shipped profile, with an `nvidia-smi` that prints what the real one prints."""
+    accelerator = for_target(load("appliance-cuda"), variant=variant).accelerator
     program = tmp_path / "nvidia-smi"
     program.write_text(f"#!/bin/sh\necho '{device}'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert level(page._gpu, wanted(tmp_path, gpu=True, accelerator=CUDA)) == said
+    assert level(page._gpu, wanted(tmp_path, gpu=True, accelerator=accelerator)) == said
+    assert level(page._gpu, wanted(tmp_path, gpu=True, accelerator={})) == "FAIL", "a bundle that uses none"
+    assert level(page._gpu, wanted(tmp_path, gpu=True)) == "PASS", "a stick, which does not say yet"
 
 
 def test_a_gpu_that_was_asked_for_and_is_not_used_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert level(page._gpu, wanted(tmp_path, gpu=True)) == "FAIL"
     assert list(page._gpu(wanted(tmp_path))) == []
-    assert page._variant({}, "580.1", "9.0")[0] == "FAIL"

@@ -18,6 +18,7 @@ from appliance.privacy import policy as policies
 from appliance.privacy.operators import date_shift, generalise, keep, keyed_hash, mask, suppress, surrogate, vault_token
 from appliance.privacy.operators.placeholder import Placeholders
 from appliance.privacy.operators.value import Keyed, Scope, Value, normal
+from appliance.privacy.shapes import Shapes
 from appliance.schema import Finding
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Run:
             name: replace(self._scope, options=policy.operator(name).options) for name in sorted(policy.kinds)
         }
         self._surrogates: dict[tuple[str, int], int] = {}
+        self.shapes = Shapes()
         self.operators: Counter[str] = Counter()
         self.fallbacks: Counter[str] = Counter()
         self.collisions = 0
@@ -104,12 +106,18 @@ class Run:
         }
 
 
+    def for_report(self) -> dict[str, Any]:
+        """Return what only the report tells: the operator of each kind, and the shapes around findings."""
+        operators = {name: self.policy.operator(name).operator for name in sorted(self.policy.kinds)}
+        return {"operator_of": operators, "shapes": self.shapes.as_dict()}
+
+
 class Writer:
     """Writes the cells of one record: numbers its placeholders, knows its subject."""
 
     def __init__(self, run: Run, subject: str = "") -> None:
         """Take the run and whom the record is about: the subject's key, else anything that is the record's own."""
-        self._run, self._subject = run, subject
+        self.run, self._subject = run, subject
         self._placeholders = Placeholders()
 
     def write(self, text: str, findings: Iterable[Finding]) -> Written:
@@ -121,7 +129,7 @@ class Writer:
         for finding in findings:
             between = text[position : finding.start]
             value = Value(text[finding.start : finding.end], finding.kind, self._subject)
-            pieces += [between, self._run.put(value, self._placeholders)]
+            pieces += [between, self.run.put(value, self._placeholders)]
             shown += [between, f"<{finding.kind}_0>"]
             position = finding.end
         rest = text[position:]

@@ -34,10 +34,33 @@ def test_the_report_is_read_in_both_languages(tmp_path: Path) -> None:
     page = (tmp_path / "new" / "folder" / "report.html").read_text("utf-8")
     assert "records held back" in page
     assert "被扣留记录" in page
-    assert "PHONE: telephone" in page
+    assert "<b>PHONE</b> telephone" in page
     assert json.loads((tmp_path / "new" / "folder" / "report.json").read_text())["rows"] == 2
 
 
 def test_the_page_escapes_what_it_shows(tmp_path: Path) -> None:
     write_report(tmp_path, tally().as_dict() | {"findings": {"<script>": 1}})
     assert "<script>" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_policy_hashes_operators_and_shapes_are_told(tmp_path: Path) -> None:
+    more = {
+        "policy": "pipl",
+        "policy_digest": "d" * 64,
+        "sha256_in": "a" * 64,
+        "sha256_out": "b" * 64,
+        "operator_of": {"PERSON": "surrogate"},
+        "shapes": {"PERSON": [{"shape": "Xx <PERSON> xxx", "count": 3}]},
+        "fallbacks": {"date-shift": 2},
+        "collisions": 1,
+    }
+    write_report(tmp_path, tally().as_dict() | more)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    for told in ("pipl", "d" * 64, "a" * 64, "b" * 64, "surrogate", "Xx &lt;PERSON&gt; xxx", "date-shift"):
+        assert told in page
+
+
+def test_the_page_asks_for_nothing_from_outside(tmp_path: Path) -> None:
+    write_report(tmp_path, tally().as_dict())
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert not any(word in page for word in ("<script", "<link", "src=", "url(", "http:", "https:"))

@@ -21,10 +21,11 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from bundle.words import _
 Json = dict[str, Any]
 COMPLETE = "COMPLETE"
 _LOCK_WAIT_S = 10.0
+_LOOK_S = 1.0  # how often a program that keeps its pipes open is looked after
 _HISTORY_KEPT = 50
 # as `appliance.environment` has them: libraries must not call out while they are tried (ONNX Runtime does when imported)
 _SILENT = (
@@ -249,14 +251,9 @@ class Programs:
         """
         words = [str(word) for word in command]
         try:
-            done = subprocess.run(
+            done = _to_its_end(
                 words,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
                 env=dict(environment or self.environment()),
-                cwd="/",
                 pass_fds=[self.lock],
                 umask=0o077 if as_user else 0o022,
                 **(_identity(self.user) if as_user and self.user else {}),
@@ -272,6 +269,28 @@ class Programs:
                 _("{what}: `{command}`: {said}", what=what, command=shlex.join(shown), said="\n".join(said))
             )
         return done.stdout
+
+
+def _to_its_end(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    # Whoever kills a program (the kernel does, for want of memory) leaves its workers behind: they would hold the pipes
+    # and the lock for ever, so they go with it.
+    pipes: Json = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, cwd="/", start_new_session=True, **pipes, **options) as running:
+        try:
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    said, complained = running.communicate(timeout=_LOOK_S)
+                    return subprocess.CompletedProcess(command, running.returncode, said, complained)
+                if running.poll() is not None:
+                    _end_session(running)
+        except BaseException:
+            _end_session(running)
+            raise
+
+
+def _end_session(running: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
 
 
 def _identity(user: str) -> Json:

@@ -21,6 +21,8 @@ from bundle import sign
 from bundle.manifest import Listing, files_below
 
 ROOT = Path(__file__).resolve().parents[2]
+# Before a command: who kills it kills whatever it started, in whatever session (pid_namespaces(7)).
+TOGETHER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 PROGRAM = """
 import json, os, pathlib, signal, sqlite3, sys, time

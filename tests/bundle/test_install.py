@@ -194,6 +194,14 @@ def test_only_the_release_in_use_and_the_one_before_are_kept(
     assert [slot.name for slot in Prefix(machine.prefix).slots()] == ["2.0", "4.0"]
 
 
+def test_a_program_that_is_killed_takes_its_workers_with_it(tmp_path: Path) -> None:
+    """Else they would hold its pipes, and the installer would wait for ever."""
+    with Prefix(tmp_path / "prefix").locked() as lock:
+        programs = Programs(tmp_path, None, None, lock)
+        with pytest.raises(InputError, match="it was killed"):
+            programs.run(["sh", "-c", "sleep 600 & kill -KILL $$"], "it was killed")
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from appliance.privacy import contact_blocks, repeats, site_rules
-from appliance.privacy.kinds import form, kind
+from appliance.privacy.kinds import KINDS, form, kind
 from appliance.privacy.normalise import Plain, normalise
 from appliance.privacy.policy import Mode, Policy
 from appliance.privacy.policy import load as load_policy
-from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, lac_entities, spacy_entities, tagger
+from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, harmless, lac_entities, spacy_entities, tagger
 from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Finding
 from appliance.settings import ScrubSettings
@@ -32,6 +32,7 @@ _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
 _PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]{1,9}>")
 _DIGIT = re.compile("[0-9]")
 _DIGITS = "0123456789"
+_KNOWN = frozenset(each.name for each in KINDS)
 _MODELS = (lac_entities.RULE, spacy_entities.RULE, tagger.RULE, repeats.RULE, contact_blocks.RULE)
 _EAGER_SCORE = 0.2  # in the mode max-recall
 
@@ -160,8 +161,12 @@ class Scrubber:
 
     def _settle(self, text: str, spans: list[_Span]) -> list[_Span]:
         scope = self.scope
+        for span in spans:
+            _require_sound(span.hit, text)
         least = min(scope.min_score, _EAGER_SCORE) if scope.mode == "max-recall" else scope.min_score
         kept = [span for span in spans if span.hit.score >= least and span.hit.kind in scope.kinds]
+        if scope.mode != "max-recall":
+            kept = _spared(text, kept)
         settled = settle(text, kept)
         if scope.mode == "structured-only":
             return settled
@@ -213,6 +218,19 @@ def _add(spans: list[list[_Span]], places: Iterable[int], found: list[list[Hit]]
         spans[index].extend(_Span(hit, rule) for hit in hits)
 
 
+def _spared(text: str, spans: list[_Span]) -> list[_Span]:
+    """Return the spans without what numbers that belong to nobody cover: orders, versions, standards; in names all bare numbers."""
+    if not spans or not _DIGIT.search(text):
+        return spans
+    shields = list(harmless.find(text))
+    nameless = shields + list(harmless.find_nameless(text))
+    return [
+        _Span(replace(span.hit, start=start, end=end), span.rule)
+        for span in spans
+        for start, end in harmless.rests(text, span.hit, nameless if span.hit.kind in harmless.NAMES else shields)
+    ]
+
+
 def _installed_base() -> Path | None:
     from appliance.base import find
     from appliance.errors import MissingPartError
@@ -231,6 +249,12 @@ def _patterns(text: str, recognizers: Iterable[Recognizer]) -> Iterable[_Span]:
         if digits >= recognizer.min_digits and (recognizer.trigger is None or recognizer.trigger.search(text)):
             for hit in recognizer.find(text):
                 yield _Span(hit, recognizer.rule)
+
+
+def _require_sound(hit: Hit, text: str) -> None:
+    """Raise `ValueError` for what no recognizer should say: then the text counts as not read, and its record is held back."""
+    if not (0 <= hit.start <= hit.end <= len(text) and 0 <= hit.score <= 1 and hit.kind in _KNOWN):
+        raise ValueError("unsound hit")
 
 
 def settle(text: str, spans: list[_Span]) -> list[_Span]:

@@ -48,7 +48,7 @@ def shape(shown: str, start: int, end: int) -> str:
     before = _plain(shown[max(0, start - _REACH) : start]).split(" ")
     after = _plain(shown[end : end + _REACH]).split(" ")
     mark = _MARK.sub(r"<\1>", shown[start:end])
-    return (" ".join(before[-_WORDS:]) + mark + " ".join(after[:_WORDS])).strip()
+    return f"{' '.join(before[-_WORDS:])}{mark}{' '.join(after[:_WORDS])}".strip()
 
 
 def _plain(text: str) -> str:

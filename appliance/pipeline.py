@@ -21,10 +21,13 @@ Overrides = dict[str, dict[str, Any]] | None
 
 def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
     """Files in, live release out. Each step happens once: a run that was killed goes on behind its last finished step."""
+    from appliance.privacy.scrub import require_policy
+
     data, model, release, overrides = recipe["data"], recipe["model"], recipe["release"], recipe["overrides"]
     for name in (data["name"], model, release["name"]):
         check_name(name)  # better now than after an hour of work
     settings = _settings(store, overrides)
+    require_policy(settings.scrub)
     if settings.train.base != "auto":
         find(settings.bases, store.home, settings.train.base)
     steps: list[dict[str, Any]] = []
@@ -60,13 +63,69 @@ def ingest(
 
 
 def scrub(store: Store, dataset: str, report: str | None = None, overrides: Overrides = None) -> dict[str, Any]:
-    """Personal data out: a child set with placeholders."""
+    """Personal data out: a child set with what the policy puts in its place."""
     from appliance.privacy.scrub import scrub as take_out
 
     scrubbed = take_out(
         store, store.dataset(dataset), _settings(store, overrides).scrub, report=Path(report) if report else None
     )
-    return _about(scrubbed, "rows", "held_back", "findings", "docs_per_s")
+    told = ("rows", "held_back", "findings", "docs_per_s", "policy", "policy_digest", "fallbacks", "collisions")
+    return _about(scrubbed, *told)
+
+
+def recall(
+    store: Store, dataset: str, number: int, seed: int, report: str | None = None, overrides: Overrides = None
+) -> dict[str, Any]:
+    """How much the scrub finds of synthetic identities planted into copies of a data set's own records."""
+    from appliance.privacy.recall import recall as measure
+    from appliance.privacy.recall_report import write_recall_report
+    from appliance.privacy.review import raw_of
+
+    raw = raw_of(store, store.dataset(dataset))
+    found = measure(store, raw, _settings(store, overrides).scrub, number, seed)
+    if report:
+        write_recall_report(Path(report), found)
+    return found
+
+
+def recall_file(
+    file: Path, number: int, seed: int, text_column: str, report: Path | None = None, overrides: Overrides = None
+) -> dict[str, Any]:
+    """The same on the rows of a file; needs no home."""
+    from appliance.data.ingest import IngestOptions, read_files
+    from appliance.privacy.detect import Scrubber
+    from appliance.privacy.policy import load as load_policy
+    from appliance.privacy.recall import seeded
+    from appliance.privacy.recall_report import write_recall_report
+    from appliance.schema import Record
+
+    settings = load(None, **(overrides or {}))
+    policy = load_policy(settings.scrub.policy)
+    scrubber = Scrubber.from_settings("auto", settings.scrub, policy=policy)
+    rows = read_files([file], IngestOptions(text_column=text_column), settings.ingest)
+    found = {"dataset": file.name} | seeded(
+        (row for row in rows if isinstance(row, Record)), scrubber, policy, number, seed, settings.scrub.batch_rows
+    )
+    if report:
+        write_recall_report(report, found)
+    return found
+
+
+def review(
+    store: Store, dataset: str, number: int, seed: int, ask: Any, tell: Any, overrides: Overrides = None
+) -> dict[str, Any]:
+    """A person reads raw records and marks what the scrub missed."""
+    from appliance.privacy import site_rules
+    from appliance.privacy.detect import Scrubber
+    from appliance.privacy.policy import load as load_policy
+    from appliance.privacy.review import raw_of
+    from appliance.privacy.review import review as look
+
+    settings = _settings(store, overrides)
+    policy = load_policy(settings.scrub.policy)
+    rules = site_rules.load(store)
+    scrubber = Scrubber.from_settings("auto", settings.scrub, policy=policy, rules=rules)
+    return look(store, raw_of(store, store.dataset(dataset)), scrubber, number, seed, ask, tell)
 
 
 def scrub_file(
@@ -74,6 +133,7 @@ def scrub_file(
     out: Path,
     text_columns: list[str] | None = None,
     keep_columns: list[str] | None = None,
+    subject_column: str | None = None,
     language: Literal["en", "zh", "auto"] = "auto",
     report: Path | None = None,
     overrides: Overrides = None,
@@ -82,7 +142,8 @@ def scrub_file(
     from appliance.privacy.scrub_file import scrub_file as take_out
 
     settings = load(None, **(overrides or {})).scrub
-    return take_out(file, out, settings, text_columns or (), keep_columns or (), language, report)
+    columns = (text_columns or (), keep_columns or ())
+    return take_out(file, out, settings, *columns, language, report, subject_column=subject_column)
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

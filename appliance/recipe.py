@@ -51,6 +51,11 @@ class Recipe(Section):
     release: ReleasePart
     overrides: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
+    def files(self) -> list[Path]:
+        """Return the files that the recipe reads: when one of them changes, it is another job."""
+        policy = Path(str(self.overrides.get("scrub", {}).get("policy", "")))
+        return [*self.data.files, *([policy] if policy.is_absolute() else [])]
+
     def arguments(self) -> dict[str, Any]:
         """Return what `pipeline.run` takes, as plain JSON."""
         data = self.data
@@ -75,6 +80,15 @@ class Recipe(Section):
             "release": release,
             "overrides": self.overrides,
         }
+
+
+def _find_files(scrub: dict[str, Any], folder: Path) -> None:
+    """Make the policy file and key files of `[scrub]` absolute; a shipped policy's name stays a name."""
+    policy = scrub.get("policy")
+    if isinstance(policy, str) and (folder / policy).is_file():
+        scrub["policy"] = str(folder / policy)
+    if isinstance(scrub.get("vault"), list):
+        scrub["vault"] = [str(folder / str(file)) for file in scrub["vault"]]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -104,6 +118,7 @@ def read_recipe(path: Path) -> Recipe:
                 _("recipe `{path}`: `{section}` is a section: write `[{section}]`", path=path, section=section)
             )
     overrides = {section: dict(content[section]) for section in settings_sections if section in content}
+    _find_files(overrides.get("scrub", {}), path.parent.absolute())
     model = overrides.get("train", {}).pop("name", None) or path.stem
     data = dict(content.get("data", {}))
     files = data.get("files", [])

@@ -25,16 +25,16 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from appliance.errors import SettingsError
 from appliance.privacy.kinds import KINDS
-from appliance.words import _
+from appliance.words import _, language
 
-__all__ = ["OPERATORS", "Mode", "OperatorSpec", "Policy", "load", "shipped"]
+__all__ = ["OPERATORS", "Mode", "OperatorSpec", "Policy", "check", "laws", "load", "policies", "shipped"]
 
 Mode = Literal["balanced", "max-recall", "structured-only"]
 
@@ -50,7 +50,16 @@ OPERATORS: Mapping[str, Mapping[str, Container[Any]]] = {
     "keep": {},
     "vault": {},
 }
+# Kinds on which an operator does something; on others it gives way to the placeholder.
+_WORKS_ON = {
+    "date-shift": frozenset(("DATE", "BIRTH_DATE")),
+    "generalise": frozenset(("AGE", "DATE", "BIRTH_DATE", "POSTCODE", "ADDRESS", "LOCATION")),
+    "surrogate": frozenset(kind.name for kind in KINDS) - {"NATIONALITY", "GPS", "SECRET", "CARD_SECURITY"},
+}
+_BY_MODELS = frozenset(("PERSON", "ORGANIZATION", "LOCATION", "NATIONALITY"))
 _FOLDER = Path(__file__).parent / "policies"
+_LAWS = Path(__file__).parent / "laws.toml"
+_HIGH_SCORE = 0.6
 _NAME = re.compile(r"[A-Za-z0-9_\-.\u4e00-\u9fff]{1,64}")
 _KEYS = ("name", "mode", "min_score", "law", "default", "off", "en", "zh", "source")
 
@@ -95,7 +104,119 @@ def load(name_or_path: str | Path) -> Policy:
     content = read(path)
     for fault in faults(content):
         raise SettingsError(_("policy `{file}`: {fault}", file=path, fault=fault))
-    return _build(content, path)
+    return _build(content)
+
+
+def policies() -> list[dict[str, Any]]:
+    """Return the shipped policies, described in the reader's language."""
+    found = map(load, shipped())
+    return [
+        {
+            "policy": each.name,
+            "mode": each.mode,
+            "description": each.zh if language() == "zh" else each.en,
+            "source": each.source,
+            "digest": each.digest[:12],
+            "file": str(_FOLDER / f"{each.name}.toml"),
+        }
+        for each in found
+    ]
+
+
+def check(name_or_path: str | Path) -> dict[str, Any]:
+    """Look a policy over: `errors` keep it from being used, `warnings` do not; `classes` says for each class of its law what becomes of it.
+
+    Returns `{policy, ok, digest, errors, warnings, law, classes}`. Raises `SettingsError` for a file that is not there or no TOML.
+    """
+    path = find(name_or_path)
+    content = read(path)
+    errors = list(faults(content))
+    if errors:
+        return {
+            "policy": str(path),
+            "ok": False,
+            "digest": None,
+            "errors": [{"error": each} for each in errors],
+            "warnings": [],
+            "law": "",
+            "classes": [],
+        }
+    policy = _build(content)
+    law = laws().get(policy.law, {})
+    classes = [_covered(policy, each) for each in law.get("classes", ())]
+    return {
+        "policy": policy.name,
+        "ok": True,
+        "digest": policy.digest,
+        "errors": [],
+        "warnings": [
+            {"warning": each} for each in (*_warnings(policy, content), *_gaps(classes), *_doubts(policy, law))
+        ],
+        "law": " ".join(filter(None, (_told(law), law.get("source")))),
+        "classes": classes,
+    }
+
+
+def laws() -> dict[str, Any]:
+    """Return what each law names: its classes with their kinds, what no scrub of text covers, what it holds against an operator."""
+    return tomllib.loads(_LAWS.read_text("utf-8"))
+
+
+def _told(words: Mapping[str, Any]) -> str:
+    return str(words.get(language(), ""))
+
+
+def _covered(policy: Policy, each: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what becomes of one class of the law: `missing` kinds are not looked for, or kept."""
+    missing = [kind for kind in each["kinds"] if kind not in policy.kinds or policy.operator(kind).operator == "keep"]
+    return {
+        "class": each["id"],
+        "description": _told(each),
+        "kinds": {kind: policy.operator(kind).operator for kind in each["kinds"] if kind not in missing},
+        "missing": missing,
+        "covered": bool(each["kinds"]) and not missing,
+        "beyond": _told(each.get("beyond", {})),
+    }
+
+
+def _gaps(classes: list[dict[str, Any]]) -> Iterator[str]:
+    for each in classes:
+        if each["missing"]:
+            yield _(
+                "class {id} ({description}) is left uncovered: {kinds} stay in the text",
+                id=each["class"],
+                description=each["description"],
+                kinds=", ".join(each["missing"]),
+            )
+
+
+def _doubts(policy: Policy, law: Mapping[str, Any]) -> Iterator[str]:
+    used = {
+        policy.operator(kind).operator
+        for each in law.get("classes", ())
+        for kind in each["kinds"]
+        if kind in policy.kinds
+    }
+    for operator, doubt in law.get("doubts", {}).items():
+        if operator in used:
+            yield _("operator `{operator}`: {doubt}", operator=operator, doubt=_told(doubt))
+
+
+def _warnings(policy: Policy, content: Mapping[str, Any]) -> Iterator[str]:
+    for kind in sorted(set(content.get("kinds", {})) & set(content["policy"].get("off", ()))):
+        yield _("`{kind}` is both `off` and under `[kinds]`; it is off", kind=kind)
+    for kind, spec in policy.operators.items():
+        if kind not in _WORKS_ON.get(spec.operator, (kind,)):
+            yield _("`{operator}` does nothing for {kind}: it becomes a placeholder", operator=spec.operator, kind=kind)
+    named = _BY_MODELS & {kind for kind in policy.operators if policy.operator(kind).operator != "keep"}
+    if policy.mode == "structured-only" and (policy.law or named):
+        yield _("the mode `structured-only` finds no names, places and organizations in running text")
+    if any(policy.operator(kind).operator == "vault" for kind in policy.kinds):
+        yield _(
+            "the vault takes two people's key files, and its tokens are some 100 characters long: too long to train on"
+        )
+    if policy.min_score > _HIGH_SCORE:
+        yield _("`min_score` above {score} leaves in the text what is found by weaker signs", score=_HIGH_SCORE)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -153,6 +274,9 @@ def _about_faults(about: Mapping[str, Any]) -> Iterator[str]:
     for key in ("en", "zh", "source", "law"):
         if not isinstance(about.get(key, ""), str):
             yield _("`{key}` must be text, in quotes", key=key)
+    law = about.get("law", "")
+    if law and isinstance(law, str) and law not in laws():
+        yield unknown(_("law"), law, laws())
     off = about.get("off", [])
     if not isinstance(off, list):
         yield _("`off` must be a list of kinds")
@@ -191,14 +315,19 @@ def _choices(allowed: Container[Any]) -> str:
     return ", ".join(f"`{each}`" for each in cast(tuple[str, ...], allowed))
 
 
-def unknown(what: str, word: Any, known: Any) -> str:
-    """Say that `word` is not known, and which of `known` is nearest to it."""
-    lower = {str(name).lower(): str(name) for name in known}
-    near = difflib.get_close_matches(str(word).lower(), lower, n=1, cutoff=0.0)
-    return _("unknown {what} `{word}`; the nearest known one is `{near}`", what=what, word=word, near=lower[near[0]])
+def unknown(what: str, word: Any, known: Iterable[str]) -> str:
+    """Say that `word` is not known, and which of `known` is nearest to it: as a whole, or to its beginning."""
+    lower = str(word).lower()
+
+    def likeness(name: str) -> float:
+        parts = (name.lower(), name.lower()[: len(lower)])
+        return max(difflib.SequenceMatcher(None, lower, part).ratio() for part in parts)
+
+    near = max(known, key=likeness)
+    return _("unknown {what} `{word}`; the nearest known one is `{near}`", what=what, word=word, near=near)
 
 
-def _build(content: Mapping[str, Any], path: Path) -> Policy:
+def _build(content: Mapping[str, Any]) -> Policy:
     about = content["policy"]
     operators = {name: _spec(spec) for name, spec in content.get("kinds", {}).items()}
     kinds = {kind.name for kind in KINDS if kind.on} | set(operators)

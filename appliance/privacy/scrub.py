@@ -27,7 +27,17 @@ from appliance.settings import ScrubSettings
 from appliance.store import Store
 from appliance.words import _
 
-__all__ = ["Cell", "HeldBack", "Row", "open_vault", "scrub", "scrub_cells", "scrub_records", "scrub_rows"]
+__all__ = [
+    "Cell",
+    "HeldBack",
+    "Row",
+    "open_vault",
+    "require_policy",
+    "scrub",
+    "scrub_cells",
+    "scrub_records",
+    "scrub_rows",
+]
 
 Cell = tuple[str, str]
 
@@ -121,6 +131,8 @@ def _write(row: Row, found: list[list[Finding] | None], scrubber: Scrubber) -> t
             return [], "leftover"
     except Exception:  # whatever it is: without the second look the text does not go on
         return [], "failed"
+    for each in written:
+        row.writer.run.shapes.see(each.shown)
     return [each.text for each in written], [span for spans in findings for span in spans]
 
 
@@ -145,7 +157,7 @@ def scrub(
     for the report. Surrogates, hashes and shifts hang on a key of the project, so they are the same in all its sets. Raises `SettingsError` for a policy
     that is wrong, or that seals values when `settings.vault` does not name two key files.
     """
-    policy = load(settings.policy)
+    policy = require_policy(settings)
     scrubber = Scrubber.from_settings("auto", settings, policy=policy, rules=site_rules.load(store))
     sealed = open_vault(policy, settings, bytes.fromhex(dataset.id)[: vault.SET_BYTES], store.home)
     run = Run(policy, store.keys.derive(f"operators {store.project}"), sealed)
@@ -159,20 +171,29 @@ def scrub(
         draft.meta |= _meta(tally, time.monotonic() - start) | run.as_dict()
     if report:
         about = {"dataset": draft.artifact.reference, "docs_per_s": draft.meta["docs_per_s"]}
-        write_report(report, tally.as_dict() | run.as_dict() | about)
+        about |= {"sha256_in": dataset.id, "sha256_out": draft.artifact.id}
+        write_report(report, tally.as_dict() | run.as_dict() | run.for_report() | about)
     child: Dataset = draft.artifact
     return child
 
 
-def open_vault(policy: Policy, settings: ScrubSettings, dataset: bytes, home: Path | None = None) -> vault.Vault | None:
-    """Return the vault of a data set where the policy seals anything, else None. Raises `SettingsError` where it does and no key files are named."""
-    if not any(policy.operator(kind).operator == "vault" for kind in policy.kinds):
-        return None
-    if not settings.vault:
+def require_policy(settings: ScrubSettings) -> Policy:
+    """Read the policy that the settings name. Raises `SettingsError` where it is wrong, or seals values and no two key files are named."""
+    policy = load(settings.policy)
+    if _seals(policy) and not settings.vault:
         raise SettingsError(
             _("policy `{policy}` seals values: give two people's key files, `--vault A --vault B`", policy=policy.name)
         )
-    return vault.Vault.of(vault.shares(settings.vault, home), dataset)
+    return policy
+
+
+def open_vault(policy: Policy, settings: ScrubSettings, dataset: bytes, home: Path | None = None) -> vault.Vault | None:
+    """Return the vault of a data set where the policy seals anything, else None."""
+    return vault.Vault.of(vault.shares(settings.vault, home), dataset) if _seals(policy) else None
+
+
+def _seals(policy: Policy) -> bool:
+    return any(policy.operator(kind).operator == "vault" for kind in policy.kinds)
 
 
 def _watched(records: Iterable[Record], total: int) -> Iterator[Record]:

@@ -27,13 +27,13 @@ from appliance.keys import Keys
 from appliance.privacy import vault
 from appliance.privacy.detect import Language, Scrubber
 from appliance.privacy.operators import Run, Writer
-from appliance.privacy.policy import Policy, load
+from appliance.privacy.policy import Policy
 from appliance.privacy.report import Tally, write_report
-from appliance.privacy.scrub import Cell, Row, open_vault, scrub_rows
+from appliance.privacy.scrub import Cell, Row, open_vault, require_policy, scrub_rows
 from appliance.settings import ScrubSettings
 from appliance.words import _
 
-__all__ = ["scrub_file"]
+__all__ = ["delimiter_of", "encoding_of", "scrub_file", "whole_file"]
 
 _PARAGRAPH = 2_000  # characters after which a blank line ends a piece of plain text
 _LONGEST = 100_000  # characters after which any line end does
@@ -69,7 +69,7 @@ def scrub_file(
         )
     if out.exists() and path.exists() and out.samefile(path):
         raise SettingsError(_("`--out` names the file that is read; name another"))
-    encoding, policy = _encoding(path), load(settings.policy)
+    encoding, policy = encoding_of(path), require_policy(settings)
     scrubber = Scrubber.from_settings(language, settings, spacy_folder, policy)
     run = Run(policy, _key(settings), _vault(policy, settings, path))
     tally, start = Tally(), time.monotonic()
@@ -84,15 +84,18 @@ def scrub_file(
         run,
         subject_column,
     )
-    with _whole(out, task.encoding) as target:
+    with whole_file(out, task.encoding) as target:
         work(task, target)
     rate = round((tally.rows + tally.held_back.total()) / max(time.monotonic() - start, 1e-9), 1)
     about = tally.as_dict() | run.as_dict() | {"docs_per_s": rate, "random_key": settings.key_file is None}
     if report:
-        write_report(report, about)
-    return {"out": str(out), **{key: about[key] for key in _TOLD}}
+        hashes = {"sha256_in": file_sha256(path), "sha256_out": file_sha256(out)}
+        write_report(report, about | run.for_report() | hashes)
+    keyed = bool(run.operators.keys() & _KEYED)
+    return {"out": str(out), **{key: about[key] for key in _TOLD}, "keyed": keyed}
 
 
+_KEYED = frozenset(("surrogate", "hmac", "date-shift"))
 _TOLD = (
     "rows",
     "held_back",
@@ -143,7 +146,7 @@ class _Task:
             )
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """Return the file's encoding: by its byte-order mark, else UTF-8 or GB18030, whichever decodes all of it."""
     try:
         with path.open("rb") as source:
@@ -174,7 +177,7 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 
 @contextmanager
-def _whole(out: Path, encoding: str) -> Iterator[IO[str]]:
+def whole_file(out: Path, encoding: str) -> Iterator[IO[str]]:
     """Open a file beside `out` that only its owner reads, and put it in the place of `out` when the block ends well."""
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
@@ -225,7 +228,8 @@ class _Row:
 def _table(task: _Task, target: IO[str]) -> None:
     csv.field_size_limit(sys.maxsize)
     with task.path.open(encoding=task.encoding, newline="") as source:
-        delimiter = _delimiter(task.path, source)
+        delimiter = delimiter_of(task.path, source.readline())
+        source.seek(0)
         lines = csv.reader(source, delimiter=delimiter, strict=True)
         writer = csv.writer(target, delimiter=delimiter)
         try:
@@ -244,12 +248,9 @@ def _table(task: _Task, target: IO[str]) -> None:
             ) from error
 
 
-def _delimiter(path: Path, source: IO[str]) -> str:
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    line = source.readline()
-    source.seek(0)
-    return max(",;\t", key=line.count)
+def delimiter_of(path: Path, first_line: str) -> str:
+    """Return what separates the cells of a table: a tab in `.tsv`, else the mark that its first line has most of."""
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first_line.count)
 
 
 def _is_data(first: list[str], scrubber: Scrubber) -> bool:

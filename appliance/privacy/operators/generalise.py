@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 from appliance.privacy import dates
 from appliance.privacy.normalise import normalise
@@ -61,9 +62,16 @@ def _date(value: Value, scope: Scope) -> str | None:
         return None
     if value.kind == "BIRTH_DATE" and any(scope.today.year - one.day.year >= _OLDEST for one in found):
         return f"{_OLDEST}+"
-    return "–".join(
-        dict.fromkeys(f"{one.day.year}-{one.day.month:02d}" if by_month else str(one.day.year) for one in found)
-    )
+    han = value.han
+    return "–".join(dict.fromkeys(_month(one.day, han) if by_month else _year(one.day, han) for one in found))
+
+
+def _year(day: date, han: bool) -> str:
+    return f"{day.year}年" if han else str(day.year)
+
+
+def _month(day: date, han: bool) -> str:
+    return f"{day.year}年{day.month}月" if han else f"{day.year}-{day.month:02d}"
 
 
 def _postcode(value: Value, _scope: Scope) -> str | None:

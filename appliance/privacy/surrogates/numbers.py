@@ -40,11 +40,11 @@ _Check = Callable[[str], bool]
 
 
 def _luhn(text: str) -> bool:
-    return text.isdigit() and check_digits.luhn(text)
+    return text.isascii() and text.isdigit() and check_digits.luhn(text)
 
 
 def _iban(text: str) -> bool:
-    return text.isascii() and check_digits.mod_97(text)
+    return len(text) > 4 and text.isascii() and text.isalnum() and check_digits.mod_97(text)
 
 
 _CHECKS: Mapping[str, Iterable[_Check]] = {

@@ -16,6 +16,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,28 @@ def is_signed(content: bytes, signature: bytes, public_key: Path, digest: str = 
         return False
     if digest == "sha384" and not shutil.which("openssl"):
         return p384.is_signed(content, signature, _der(public_key))
+    program = _for_sm2() if digest == "sm3" else "openssl"
     with tempfile.NamedTemporaryFile() as held:
         held.write(signature)
         held.flush()
         arguments = ("dgst", f"-{digest}", "-verify", str(public_key), "-signature", held.name)
-        return _run(arguments, content).returncode == 0
+        return _run(arguments, content, program).returncode == 0
+
+
+def _for_sm2() -> str:
+    """Return the openssl that checks SM2: the carried one where the carried Python runs this, else the host's from 3.0 on."""
+    runtime = Path(sys.base_prefix)
+    if (runtime / "runtime.json").is_file() and (runtime / "bin" / "openssl").is_file():
+        return str(runtime / "bin" / "openssl")
+    said = _run(("version",)).stdout.decode(errors="replace").strip()
+    if int((re.findall(r"OpenSSL (\d+)", said) or [0])[0]) < 3:
+        raise MissingPartError(
+            _(
+                "the SM2 signature is checked with OpenSSL 3, here is `{found}`; run `INSTALL.SH` with `--sm2`, which takes the carried one",
+                found=said,
+            )
+        )
+    return "openssl"
 
 
 def _beside(file: Path, suffix: str) -> Path:
@@ -181,8 +199,10 @@ def _openssl(*arguments: str, content: bytes = b"") -> bytes:
     return done.stdout
 
 
-def _run(arguments: tuple[str, ...], content: bytes) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    arguments: tuple[str, ...], content: bytes = b"", program: str = "openssl"
+) -> subprocess.CompletedProcess[bytes]:
     try:
-        return subprocess.run(["openssl", *arguments], input=content, capture_output=True, check=False)
+        return subprocess.run([program, *arguments], input=content, capture_output=True, check=False)
     except FileNotFoundError:
         raise MissingPartError(_("no `openssl` on this machine; install it, it checks the signature")) from None

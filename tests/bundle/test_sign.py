@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from bundle.errors import IntegrityError, NotFoundError, PolicyError
+from bundle.errors import IntegrityError, MissingPartError, NotFoundError, PolicyError
 from bundle.sign import check, fingerprint, is_signed, keygen, on_paper, sign
 from tests.sticks import make_key
 
@@ -114,6 +116,28 @@ def test_sm2_is_checked_beside_p384(key: Path, file: Path, tmp_path: Path) -> No
     keygen(tmp_path / "other", sm2=True)
     with pytest.raises(IntegrityError, match="is not signed by"):
         check(file, key / "vendor.pem", sm2=tmp_path / "other" / "vendor.pem")
+
+
+def test_sm2_is_checked_by_the_carried_openssl_and_never_by_an_old_one(
+    key: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's openssl is one of 1.1.1, which knows no such signature; the carried one says that it was asked."""
+    keygen(tmp_path / "sm2", sm2=True)
+    sign(file, key, sm2=tmp_path / "sm2")
+    real, runtime = shutil.which("openssl"), tmp_path / "runtime"
+    for folder, line in ((tmp_path / "old", "echo OpenSSL 1.1.1w"), (runtime / "bin", f"touch {tmp_path}/asked")):
+        folder.mkdir(parents=True)
+        is_p384 = f'case "$*" in *sha384*) exec {real} "$@" ;; esac'
+        ending = "exit 1" if folder.name == "old" else f'exec {real} "$@"'
+        (folder / "openssl").write_text(f"#!/bin/sh\n{is_p384}\n{line}\n{ending}\n")
+        (folder / "openssl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:/usr/bin:/bin")
+    with pytest.raises(MissingPartError, match=r"`OpenSSL 1\.1\.1w`"):
+        check(file, key / "vendor.pem", sm2=tmp_path / "sm2" / "vendor.pem")
+    monkeypatch.setattr(sys, "base_prefix", str(runtime))
+    (runtime / "runtime.json").write_text("{}")
+    check(file, key / "vendor.pem", sm2=tmp_path / "sm2" / "vendor.pem")
+    assert (tmp_path / "asked").exists()
 
 
 def test_only_a_p384_key_signs(file: Path, tmp_path: Path) -> None:

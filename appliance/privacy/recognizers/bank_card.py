@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from appliance.privacy.check_digits import luhn
+from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import (
     END,
     START,
@@ -30,12 +31,14 @@ _ISSUER = re.compile(
     r"4\d{12}(?:\d{3}(?:\d{3})?)?$|5[1-5]\d{14}$|2(?:22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}$|3[47]\d{13}$|3(?:0[0-5]|095|[689]\d)\d{11}$"
     r"|(?:2131|1800)\d{11}$|35\d{14}$|6(?:011|4[4-9]\d|5\d\d)\d{12}(?:\d{3})?$|62\d{14,17}$|8[12]\d{14,17}$|(?:5[06-9]|6\d)\d{10,17}$|9\d{15,18}$"
 )
+# A group of three digits or more on either side: the number is a piece of a longer one.
+_NEIGHBOUR, _BEHIND = re.compile(r"[0-9]{3}[ .\-]$"), re.compile(r"[ .\-][0-9]{3}")
 _CONTEXT = re.compile(
     r"卡号|银行卡|储蓄卡|信用卡|借记卡|账号|帐号|账户|尾号|一卡通|(?<![a-z])(?:credit|debit|bank|visa|mastercard|amex|unionpay|maestro|cards?|cc|pan)(?![a-z])",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(?:卡号|银行卡|储蓄卡|信用卡|借记卡|账号|帐号|账户|(?<![a-z])(?:card|cc|card\s*(?:no\.?|number|#)))\s*(?:号码?)?\s*(?:is|为|是|[:#=])?\s*(?:no\.?|number)?\s*[:#]?\s*$",
+    rf"(?:卡号|银行卡|储蓄卡|信用卡|借记卡|账号|帐号|账户|(?<![a-z])(?:card|cc|card\s*(?:no\.?|number|#)))(?:号码?|(?:no\.?|number)(?![A-Za-z])|{BETWEEN})*$",
     re.IGNORECASE,
 )
 
@@ -58,7 +61,13 @@ def _score(text: str, start: int, end: int) -> float:
         return 0.0
     context = beside(text, start, end, _CONTEXT, before=50, after=20)
     if luhn(number) and _ISSUER.match(number):
-        return 1.0 if context else 0.8
+        if context:
+            return 1.0
+        return (
+            0.8
+            if len(number) >= 15 and not _NEIGHBOUR.search(text[start - 5 : start]) and not _BEHIND.match(text, end)
+            else 0.3
+        )
     if follows(text, start, _LABEL):
         return 0.6
     return 0.7 if luhn(number) and context else 0.0

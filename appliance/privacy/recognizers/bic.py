@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside
 
 _COUNTRIES = (
@@ -24,7 +25,7 @@ def _form(gap: str) -> str:
 
 
 _LABELLED = re.compile(
-    r"(?:(?<![A-Za-z])(?i:swift|bic)|国际银行代码)(?:[ /\-]?(?i:code|bic|swift|no\.?|代码|编码|号))*[\s:：=是为]*(?:(?i:is|was)\s)?\s*"
+    rf"(?:(?<![A-Za-z])(?i:swift|bic)|国际银行代码)(?:[ /\-]?(?i:code|bic|swift|no\.?|代码|编码|号))*(?i:{BETWEEN})*"
     rf"({_form(' ?')}){END}"
 )
 _CODE = re.compile(rf"{START}({_form('')}){END}(\s?\(?(?:SWIFT|BIC)(?![A-Za-z]))?")

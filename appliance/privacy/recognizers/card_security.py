@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-_IS = r"(?:\s*(?:number|code|no\.?|码|[:：=#]|is|was|为|是))*\s*"
+_IS = rf"(?:\.| ?date|[ \-]?(?:number|code|no\.?)(?![A-Za-z])|码|{BETWEEN})*"
 _CODE = re.compile(_IS + r"([0-9]{3,4}|[0-9] [0-9] [0-9](?: [0-9])?)(?![0-9A-Za-z])")
 _EXPIRY = re.compile(_IS + r"((?:0[1-9]|1[0-2]) ?[/\-. ]? ?(?:20)?[2-9][0-9])(?![0-9A-Za-z/\-])")
 _PIN = re.compile(_IS + r"([0-9]{4,6})(?![0-9A-Za-z])")
 _LABELS = Labels(
     (
-        ("cvv2?, cvc2?, cvn2?, cid, csc, security code, card verification(?: value| code)?, 安全码, 卡背后三位, 卡背面三位, 背面三位, 背面三位数, 后三位", (_CODE, "CVV")),
-        ("exp, expiry, expires, expiration, exp(?:iry|iration)? date, valid (?:thru|through|until|to), good thru, 有效期, 有效期至, 到期日, 卡有效期", (_EXPIRY, "CARD_EXPIRY")),
+        ("cvv2?, cvc2?, cvn2?, cid, csc, security code, card verification(?: value| code)?, 安全码, 卡背后三位, 卡背面三位, 卡背面三位安全码, 背面三位, 背面三位数, 后三位", (_CODE, "CVV")),
+        ("exp, expiry, expires, expiration, exp(?:iry|iration|\\.)? date, card expires, card expiry, valid (?:thru|through|until|to), good thru, 有效期, 有效期至, 到期日, 卡有效期", (_EXPIRY, "CARD_EXPIRY")),
         ("PIN, pin code, pin number, card pin, atm pin, 取款密码, 支付密码, 交易密码, 查询密码, 银行卡密码, 卡密码", (_PIN, "PIN")),
     )
 )  # fmt: skip

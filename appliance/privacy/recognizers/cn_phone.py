@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, follows, regular, slips
 
 _GAP = r"[ \t.\-_·]{0,2}"
@@ -15,13 +16,13 @@ _COUNTRY = rf"(?:\(?(?:\+|00){_GAP}86\)?{_GAP}|86{_GAP})?"
 _MOBILE = re.compile(rf"{START}(?<![0-9][.\-]){_COUNTRY}(1{_GAP}[3-9](?:{_GAP}[0-9]){{9}}){END}")
 _LANDLINE = re.compile(
     rf"{START}(?:{_COUNTRY}\(?(0(?:10|2[0-9]|[3-9][0-9]{{2}}))\)?|\(?(?:\+|00)86\)?{_GAP}(10|2[0-9]|[3-9][0-9]{{2}}))"
-    rf"([ \-)]{{0,2}})([2-9](?:[ \-]?[0-9]){{6,7}})(?:(?:\s?[\-转#*]\s?|\s?(?:ext\.?|分机)\s?)[0-9]{{1,6}})?{END}",
+    rf"([ .\-·)]{{0,2}})([2-9](?:[ .\-·]?[0-9]){{6,7}})(?:(?:\s?[\-转#*]\s?|\s?(?:ext\.?|分机)\s?)[0-9]{{1,6}})?{END}",
     re.IGNORECASE,
 )
-_SERVICE = re.compile(rf"{START}([48]00(?:[ \-]?[0-9]){{7}}){END}")
+_SERVICE = re.compile(rf"{START}([48]00(?:[ .\-·]?[0-9]){{7}}){END}")
 _LOCAL = re.compile(rf"{START}([2-9][0-9]{{2,3}}[ \-]?[0-9]{{4}}){END}")
 _LABEL = re.compile(
-    r"(?:电话|座机|固话|传真|热线|手机|号码|致电|拨打|联系方式|[Tt][Ee][Ll]|[Ff][Aa][Xx]|[Pp]hone)\s*(?:号码?)?\s*(?:为|是|[:.])?\s*$"
+    rf"(?:电话|座机|固话|传真|热线|手机|(?:联系|电话|传真|手机)号码|致电|拨打|我打|请打|联系方式|[Tt][Ee][Ll]|[Ff][Aa][Xx]|[Pp]hone)\.?(?:号码?|{BETWEEN})*$"
 )
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from appliance.privacy.check_digits import born, mod_11_2
+from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import (
     END,
     START,
@@ -29,11 +30,11 @@ _PERMANENT_RESIDENCE = re.compile(rf"{START}([A-Za-z]{{3}}(?:{_GAP}[0-9]){{12}})
 # The first two digits of GB/T 2260; asked for only where a bare number has no check digit.
 _PROVINCES = re.compile("1[1-5]|2[123]|3[1-7]|4[1-6]|5[0-4]|6[1-5]")
 _CONTEXT = re.compile(
-    r"身份证|身份號|身分证|公民身份|证件号|居民证|居住证|居留|户口|户籍|(?<![a-z])(?:id(?:entity)?(?:\s*(?:card|no|number|#))|sfz|national id|resident id)",
+    r"身份证|身份號|[一二]代证|永居|永久居留|统一证号|身分证|公民身份|证件号|居民证|居住证|居留|户口|户籍|(?<![a-z])(?:id(?:entity)?(?:\s*(?:card|no|number|#))|sfz|national id|resident id)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(?:身份证(?:件)?(?:号码?)?|公民身份号码|证件号码?|(?<![a-z])(?:sfz|id\s*(?:card)?\s*(?:no\.?|number|#)?))\s*(?:is|为|是|[:=])?\s*$",
+    rf"(?:身份证(?:件)?(?:号码?)?|公民身份号码|证件号码?|(?<![a-z])(?:sfz|id\s*(?:card)?\s*(?:no\.?|number|#)?))(?:号码?|{BETWEEN})*$",
     re.IGNORECASE,
 )
 

@@ -10,17 +10,33 @@ import re
 from collections.abc import Iterator
 
 from appliance.privacy.check_digits import gb_11714, gb_32100
-from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, follows, overlapping, slips
+from appliance.privacy.recognizers.labels import BETWEEN
+from appliance.privacy.recognizers.recognizer import (
+    END,
+    START,
+    Hit,
+    Recognizer,
+    beside,
+    compact,
+    follows,
+    overlapping,
+    slips,
+)
 
-_GAP = r"[ \-]?"
+_GAP = r"[ .\-_·]?"
 _LETTER = "[0-9A-HJ-NPQRTUWXYa-hj-npqrtuwxy]"
 _CODE = re.compile(rf"{START}(?=({_LETTER}{_GAP}{_LETTER}(?:{_GAP}[0-9]){{6}}(?:{_GAP}{_LETTER}){{10}}){END})")
-_ORGANIZATION = re.compile(rf"{START}([0-9A-Z]{{8}}-?[0-9X]){END}")
+_ORGANIZATION = re.compile(rf"{START}([0-9A-Z](?:{_GAP}[0-9A-Z]){{7}}{_GAP}[0-9X]){END}")
 _LABEL = re.compile(
-    r"(?:统一社会信用代码|信用代码|纳税人识别号|税号|社会信用|USCC|credit code)[^0-9A-Za-z\n]{0,6}(?:is|为|是)?\s*$",
+    rf"(?:统一社会信用代码|信用代码|纳税人识别号|税号|社会信用|USCC|credit code)(?:号码?|{BETWEEN})*$",
     re.IGNORECASE,
 )
-_ORGANIZATION_LABEL = re.compile(r"(?:组织机构代码|机构代码|organi[sz]ation code)[^0-9A-Za-z\n]{0,6}$", re.IGNORECASE)
+_ORGANIZATION_LABEL = re.compile(
+    rf"(?:组织机构代码|机构代码|代码证|organi[sz]ation code)(?:号码?|{BETWEEN})*$", re.IGNORECASE
+)
+
+
+_NEAR = re.compile("机构|代码证|单位|公司|企业|法人|注册|工商")
 
 
 def find(text: str) -> Iterator[Hit]:
@@ -34,8 +50,11 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(start, end, "USCC", 0.7)
     for match in _ORGANIZATION.finditer(text):
         code = compact(match[1])
+        fits = gb_11714(code)
         if any(map(str.isdigit, code)) and follows(text, match.start(), _ORGANIZATION_LABEL):
-            yield Hit(*match.span(), "USCC", 0.85 if gb_11714(code) else 0.6, "CN_ORGANIZATION_CODE")
+            yield Hit(*match.span(), "USCC", 0.9 if fits else 0.6, "CN_ORGANIZATION_CODE")
+        elif fits and match[1][8] == "-" and beside(text, *match.span(), _NEAR, before=15, after=10):
+            yield Hit(*match.span(), "USCC", 0.6, "CN_ORGANIZATION_CODE")
 
 
 RECOGNIZER = Recognizer(

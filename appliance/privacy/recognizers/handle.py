@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 _AT = re.compile(r"(?<![0-9A-Za-z._%+\-@/])@ ?([A-Za-z_][0-9A-Za-z_.\-]{1,38}[0-9A-Za-z_])")
 _AT_HAN = re.compile(r"(?<![0-9A-Za-z])@([\u4e00-\u9fff][\u4e00-\u9fff0-9A-Za-z_\-]{1,14})(?=[\s:：,，@]|$)")
-_IS = r"(?:号码?|账号|帐号|群号?|同号|ID|id)*\s*(?:是|为|is|:|：|=|[(（])?\s*"
+_IS = rf"(?:号码?|账号|帐号|群号?|同号|ID|id|{BETWEEN})*"
 _QQ = re.compile(rf"{_IS}([1-9](?:[ \-.·]?[0-9]){{4,11}})(?![0-9])")
 _WECHAT = re.compile(
     rf"(?: id| ID)?{_IS}([A-Za-z][0-9A-Za-z_\-]{{5,19}}|[0-9]{{5,12}}|1[3-9](?:[ \-.·]?[0-9]){{9}})(?![0-9A-Za-z_])"
 )
 _NAMED = re.compile(
-    r"\s*(?:id|name|账号|帐号|ID)?\s*(?:is|是|为|:|：|=)\s*@?((?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{2,38})",
+    rf"\s?(?:id|name|账号|帐号|ID)?(?=\s?[^\s0-9A-Za-z]|\s(?:is|was)\s|\n){BETWEEN}+@?((?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{{2,38}})",
     re.IGNORECASE,
 )
 _LABELS = Labels(
@@ -30,6 +30,9 @@ _LABELS = Labels(
         ("用户名, 登录名, 账户名, 微博, 抖音, 抖音号, 快手, 快手号, 支付宝, 淘宝, 钉钉, 钉钉号, 陌陌, 陌陌号, 昵称, 小红书, 小红书号, B站, 旺旺, 登录账号, 网名", (_NAMED, "")),
     )
 )  # fmt: skip
+_EVERYBODY = re.compile(
+    r"(?:所有人|全体成员|全员|全体|大家|各位|all|everyone|here|channel|team|everybody)(?![0-9A-Za-z_])", re.IGNORECASE
+)
 _STOP = re.compile(r"(?:is|was|not|and|the|for|with|zhifu|pay|app)$", re.IGNORECASE)
 
 
@@ -38,7 +41,8 @@ def find(text: str) -> Iterator[Hit]:
     if "@" in text:
         for pattern in (_AT, _AT_HAN):
             for match in pattern.finditer(text):
-                yield Hit(*match.span(), "HANDLE", 0.6)
+                if not _EVERYBODY.match(match[1]):
+                    yield Hit(*match.span(), "HANDLE", 0.6)
     for _start, end, (value, form) in _LABELS.find(text):
         found = value.match(text, end)
         if found and not _STOP.match(found[1]):

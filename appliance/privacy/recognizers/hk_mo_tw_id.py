@@ -18,7 +18,7 @@ _HONG_KONG = re.compile(rf"{START}([A-Za-z]{{1,2}}(?:{_GAP}[0-9]){{6}}{_GAP}(?:\
 _MACAU = re.compile(rf"{START}([157](?:{_GAP}[0-9]){{6}}{_GAP}(?:\( ?[0-9] ?\)|/[0-9]{END}|[0-9]{END}))")
 _TAIWAN = re.compile(rf"{START}([A-Za-z]{_GAP}(?:[1289]|[A-Da-d])(?:{_GAP}[0-9]){{8}}){END}")
 _CONTEXT = re.compile(
-    r"身份证|身份證|身分证|身分證|证件|居留证|居留證|香港|澳门|澳門|台湾|台灣|港人|(?<![a-z])(?:hk ?id|hong kong|macau|macao|taiwan|identity card|id (?:card|no|number)|resident card|arc)(?![a-z])",
+    r"身份证|身份證|统一证号|統一證號|身份证字号|身分证|身分證|证件|居留证|居留證|香港|澳门|澳門|台湾|台灣|港人|(?<![a-z])(?:hk ?id|hong kong|macau|macao|taiwan|identity card|id (?:card|no|number)|resident card|arc)(?![a-z])",
     re.IGNORECASE,
 )
 _MACAU_WORD = re.compile(r"澳门|澳門|(?<![a-z])(?:macau|macao|bir)(?![a-z])", re.IGNORECASE)
@@ -31,7 +31,9 @@ def find(text: str) -> Iterator[Hit]:
         if score:
             yield Hit(*match.span(1), "ID_NUMBER", score, "HK_ID")
     for match in _TAIWAN.finditer(text):
-        score = _score(text, match, tw_id(compact(match[1])), 0.45 if match[1][0].isupper() else 0.0)
+        score = _score(
+            text, match, tw_id(compact(match[1])), 0.45 if match[1][:2].isupper() and match[1][1].isdigit() else 0.0
+        )
         if score:
             yield Hit(*match.span(1), "ID_NUMBER", score, "TW_ID")
     for match in _MACAU.finditer(text):
@@ -50,7 +52,7 @@ def _score(text: str, match: re.Match[str], fits: bool, alone: float) -> float:
 RECOGNIZER = Recognizer(
     "hk_mo_tw_id",
     find,
-    min_digits=7,
+    min_digits=6,
     trigger=re.compile(
         r"[A-Za-z][ .\-·]?[0-9]{2}|[0-9][ .\-·]?[0-9]\(|[0-9] ?\( ?[0-9A] ?\)|[A-Za-z] [0-9] [0-9]|[澳Mm][门門a]"
     ),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from appliance.privacy.check_digits import mod_97
+from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, follows
 
 # Lengths from the IBAN registry (SWIFT, release 99).
@@ -19,9 +20,10 @@ _LENGTHS = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-_START = re.compile(rf"{START}([A-Za-z]{{2}})[ \-]?[0-9]{{2}}(?:[ \-]?[0-9A-Za-z]){{9,30}}")
+_GAP = r"[ .\-·]?"
+_START = re.compile(rf"(?:{START}|(?<=IBAN)|(?<=iban))([A-Za-z]{{2}}){_GAP}[0-9]{{2}}(?:{_GAP}[0-9A-Za-z]){{9,30}}")
 _LABEL = re.compile(
-    r"(?:\biban\b|账号|bank account)[^0-9A-Za-z\n]*(?:number|no\.?|is|code|为|是)?[^0-9A-Za-z\n]*$", re.IGNORECASE
+    rf"(?:(?<![a-z])iban|账号|bank account)(?:[ \-]?(?:number|no\.?|code)|号码?|{BETWEEN})*$", re.IGNORECASE
 )
 
 
@@ -31,7 +33,7 @@ def find(text: str) -> Iterator[Hit]:
         length = _LENGTHS.get(match[1].upper())
         if not length:
             continue
-        exact = re.compile(rf"(?:[ \-]?[0-9A-Za-z]){{{length}}}{END}").match(text, match.start())
+        exact = re.compile(rf"(?:{_GAP}[0-9A-Za-z]){{{length}}}{END}").match(text, match.start())
         if not exact:
             continue
         if mod_97(compact(exact[0])):
@@ -42,4 +44,4 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*exact.span(), "IBAN", 0.45)
 
 
-RECOGNIZER = Recognizer("iban", find, min_digits=10, trigger=re.compile(r"[A-Za-z]{2}[ \-]?[0-9]{2}"), strong=True)
+RECOGNIZER = Recognizer("iban", find, min_digits=10, trigger=re.compile(r"[A-Za-z]{2}[ .\-·]?[0-9]{2}"), strong=True)

@@ -11,19 +11,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a label tells: kind and form, and how many digits the number needs behind `number` or `no.`, behind a colon, behind nothing (0: never)."""
+    """What a label tells: kind and form, how many digits the number needs behind `number` or `no.`, behind a colon, behind nothing (0: never),
+    and how it is written (`_VALUES`).
+    """
 
     kind: str
     form: str = ""
     numbered: int = 2
     colon: int = 2
     bare: int = 0
+    value: str = "number"
 
 
 def _each(words: str, rest: str) -> str:
@@ -31,43 +34,52 @@ def _each(words: str, rest: str) -> str:
 
 
 _ENGLISH: tuple[tuple[str, Label], ...] = (
-    ("mrn, medical record, medical rec, med rec, hicn, chart, unit record, hospital record, health record", Label("MEDICAL_RECORD", bare=4)),
-    ("hospital, patient, pt, encounter, visit, accession, specimen, radiology, lab, inpatient, outpatient, admission, bed", Label("MEDICAL_RECORD", colon=4)),
-    ("health plan, health insurance, health card, medicaid, subscriber, beneficiary, insurance, insured, plan member, group", Label("HEALTH_ID", colon=4)),
+    ("mrn, m\\.r\\.n\\.?, medical record, medical rec, med rec, hicn, chart, unit record, hospital record, health record", Label("MEDICAL_RECORD", bare=4)),
+    ("hospital, patient, pt, encounter, visit, accession, specimen, radiology, lab, inpatient, outpatient, admission, MR", Label("MEDICAL_RECORD", colon=4)),
+    ("bed, ward bed, bed space", Label("MEDICAL_RECORD", numbered=1, colon=1, bare=1, value="bed")),
+    ("health plan, health insurance, health card, medicaid, subscriber, beneficiary, insurance, insured, plan member, policyholder, policy holder, group", Label("HEALTH_ID", colon=4)),
     ("nhs, nhi, medicare", Label("HEALTH_ID", numbered=5, colon=5, bare=5)),
-    ("account, acct, acc, a/c, bank account, loan, mortgage, customer, client", Label("ACCOUNT", numbered=4, colon=4, bare=5)),
+    ("account, acct, acc, a/c, a\\.c\\., account holder, bank account, loan, mortgage, customer, client", Label("ACCOUNT", numbered=4, colon=4, bare=5)),
     ("routing, sort code, aba, transit, swift, bic, iban", Label("ACCOUNT", numbered=4, colon=4, bare=6)),
-    ("driver'?s?['’]?s? (?:licen[cs]e|permit), driving (?:licen[cs]e|permit), DL, dl number", Label("DRIVER_LICENSE", numbered=4, colon=4)),
+    ("driver'?s?['’]?s? (?:licen[cs]e|permit), driving (?:licen[cs]e|permit), DL, dl number", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=6)),
+    ("passport, travel document, travel permit", Label("PASSPORT", numbered=6, colon=6, bare=6)),
+    ("plate, plates, licen[cs]e plates?, number plates?, registration plate", Label("PLATE", bare=1, value="plate")),
+    ("registration, reg, vehicle registration, car registration", Label("PLATE", value="plate")),
+    ("zip, zip ?code, post ?code, postal code, plz, post code", Label("POSTCODE", value="postcode")),
     (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", licen[cs]e, certification, credential", Label("LICENSE", numbered=4, colon=4)),
     ("DEA, NPI", Label("LICENSE", numbered=4, colon=4, bare=5)),
     (_each("national|identity|identification|taxpayer|tax|voter|personal|citizen|alien", "(?: (?:id|identification|identity|registration))?(?: card)?"), Label("NATIONAL_ID", numbered=5, colon=5)),
     ("social insurance, social security, ssn, national insurance, vat, PAN, SIN, NIN, cpf, curp, RFC, green card, uscis", Label("NATIONAL_ID", numbered=5, colon=5)),
-    ("nino, TIN, EIN, itin, tfn, pesel, bsn, DNI, NIE, NIF, aadhaar, aadhar", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
-    ("application, applications, app, appl, petition, visa, permit, enrol?lment, registration, certificate, contract, agreement, file", Label("REFERENCE", "CONTRACT_NUMBER")),
+    ("nino, s\\.?s\\.?n\\.?, s\\.i\\.n\\.?, d\\.n\\.i\\.?, n\\.i\\.e\\.?, social(?= (?:is|no|number|#)|:), TIN, EIN, itin, tfn, pesel, bsn, DNI, NIE, NIF, aadhaar, aadhar", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
+    ("application, applications, app, appl, petition, visa, permit, enrol?lment, certificate, contract, agreement, file", Label("REFERENCE", "CONTRACT_NUMBER")),
     ("case, cases", Label("REFERENCE", "CASE_NUMBER", bare=5)),
     ("docket, matter, complaint, inmate, booking, warrant, citation, incident, police report", Label("REFERENCE", "CASE_NUMBER")),
     ("policy, policies, claim, claims", Label("REFERENCE", "POLICY_NUMBER", bare=5)),
     ("employee, staff, badge, student, matriculation, membership, member, library card, personnel, payroll, worker, roll, candidate, passenger, frequent flyer, loyalty", Label("REFERENCE", "PERSON_NUMBER")),
-    ("reg, reference, ref, confirmation, reservation, ticket ref", Label("REFERENCE")),
+    ("reference, ref, confirmation, reservation, ticket ref", Label("REFERENCE")),
     ("device, serial, asset, imsi, sim card, implant, udi", Label("DEVICE_ID", numbered=4, colon=4)),
     ("imei, iccid", Label("DEVICE_ID", numbered=4, colon=4, bare=5)),
     ("vin, chassis, frame, vehicle identification", Label("VIN", numbered=4, colon=4)),
     ("engine", Label("VIN", "ENGINE_NUMBER", numbered=4, colon=4)),
 )  # fmt: skip
 _CHINESE: tuple[tuple[str, Label], ...] = (
-    ("病案号, 病历号, 病历编号, 病历本号, 住院号, 住院编号, 住院病历号, 住院流水号, 门诊号, 门诊病历号, 门诊卡号, 急诊号, 就诊号, 就诊卡号, 就诊卡, 就诊编号, 诊疗卡号, 诊疗卡, 登记号, 检查号, 检查编号, 影像号, 超声号, 病理号, 标本号, 样本号, 检验号, 放射号, 条形码, 挂号单号, 挂号号, 床号, 床位号, 处方号, 处方编号, 体检号, 体检编号, 患者编号, 患者ID, 患者号, 病人ID, 病人号, 病人编号, ID号, 预约号, 手术编号", Label("MEDICAL_RECORD", bare=2)),
-    ("医保卡号, 医保卡, 医保号, 医保编号, 医保账号, 医疗保险号, 医疗保险卡号, 医疗证号, 社保卡号, 社保卡, 社保号, 社保编号, 社保账号, 社会保障卡号, 社会保障卡, 社会保障号码, 社会保障号, 社会保险号, 新农合证号, 参保号, 参保编号", Label("HEALTH_ID", "CN_SOCIAL_SECURITY", 4, 4, 4)),
+    ("病案号, 病历号, 病历编号, 病历本号, 住院号, 住院编号, 住院病历号, 住院流水号, 门诊号, 门诊病历号, 门诊卡号, 急诊号, 就诊号, 就诊卡号, 就诊卡, 就诊编号, 诊疗卡号, 诊疗卡, 登记号, 检查号, 检查编号, 影像号, 超声号, 病理号, 标本号, 样本号, 检验号, 放射号, 挂号单号, 挂号号, 处方号, 处方编号, 标本条码, 样本条码, 病案首页号, 体检号, 体检编号, 患者编号, 患者ID, 患者号, 病人ID, 病人号, 病人编号, ID号, 预约号, 手术编号", Label("MEDICAL_RECORD", bare=2)),
+    ("床号, 床位号, 床位, 病床号, 病床", Label("MEDICAL_RECORD", numbered=1, colon=1, bare=1, value="bed")),
+    ("邮编, 邮政编码, 邮码", Label("POSTCODE", numbered=6, colon=6, bare=6)),
+    ("护照号, 护照, 大通证, 通行证号, 通行证, 台胞证号, 台胞证, 回乡证号, 回乡证, 旅行证号, 旅行证, 入台证号, 港澳证号, 签证号", Label("PASSPORT", numbered=6, colon=6, bare=6)),
+    ("医保卡号, 医保卡, 医保号, 医保编号, 医保账号, 医疗保险号, 医疗保险卡号, 医疗证号, 社保卡号, 社保卡, 社保号, 社保编号, 社保账号, 社会保障卡号, 社会保障卡卡号, 社保卡卡号, 医保卡卡号, 社会保障卡, 医保个人编号, 社保个人编号, 社会保障号码, 社会保障号, 社会保险号, 新农合证号, 参保号, 参保编号", Label("HEALTH_ID", "CN_SOCIAL_SECURITY", 4, 4, 4)),
     ("账号, 帐号, 账户, 帐户, 存折号, 存折, 开户账号, 银行账号, 对公账户, 对公账号, 收款账号, 付款账号, 结算账户, 结算账号, 客户号, 客户编号, 公积金账号, 公积金号, 公积金账户, 户号, 证券账号, 股东账号, 资金账号", Label("ACCOUNT", numbered=4, colon=4, bare=4)),
     ("联行号, 行号, 支付行号, 开户行号", Label("ACCOUNT", "CNAPS", 4, 4, 4)),
     ("驾驶证号, 驾驶证, 驾照号, 驾照, 准驾证号, 机动车驾驶证", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=4)),
-    ("档案编号, 档案号", Label("DRIVER_LICENSE", "CN_DRIVER_FILE", 4, 4, 4)),
+    ("档案编号, 档案号, 驾照档案编号, 驾驶证档案编号, 驾驶人档案编号", Label("DRIVER_LICENSE", "CN_DRIVER_FILE", 4, 4, 4)),
     ("执业证书号, 执业证书编号, 执业证号, 执业证书, 执业编号, 资格证书号, 资格证书编号, 资格证书, 资格证号, 医师执业证, 律师证号, 律师执业证号, 从业资格证号, 教师资格证号", Label("LICENSE", numbered=4, colon=4, bare=4)),
     ("纳税人识别号, 税号, 税务登记号", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
+    ("永居证, 永居卡, 永久居留证, 永久居留身份证, 统一证号, 身份证字号, 居留证统一证号", Label("ID_NUMBER", numbered=6, colon=6, bare=6)),
     ("军官证号, 军官证, 士兵证号, 士兵证, 警官证号, 警官证, 文职证号, 文职干部证, 军人证, 退役军人证, 退伍证", Label("ID_NUMBER", "CN_MILITARY_ID", 4, 4, 4)),
     ("证件号码, 证件号, 身份证号码, 身份证号, 身份证, 居住证号, 居住证, 居留证号, 居留证, 户口簿号", Label("ID_NUMBER", numbered=6, colon=6, bare=6)),
-    ("保单号, 保单编号, 保险单号, 理赔号, 理赔编号, 赔案号, 报案号, 投保单号, 批单号", Label("REFERENCE", "POLICY_NUMBER", bare=2)),
+    ("保单, 保单号, 保单编号, 保险单号, 理赔号, 理赔编号, 赔案号, 报案号, 投保单号, 批单号", Label("REFERENCE", "POLICY_NUMBER", bare=2)),
     ("案号, 案件编号, 案件号, 立案号, 卷宗号, 受理编号, 受理号, 判决书编号, 执行案号, 仲裁案号, 警情编号", Label("REFERENCE", "CASE_NUMBER", bare=2)),
-    ("合同编号, 合同号, 合同, 协议编号, 协议号, 申请编号, 申请号, 申请书编号, 申请单号, 借据号, 借据编号, 贷款编号, 贷款号, 授信编号, 房产证号, 房产证, 不动产权证号, 不动产证号, 不动产单元号, 登记编号, 证书编号, 证书号, 工单号, 投诉编号, 信访编号, 出生证编号, 出生医学证明编号, 结婚证号, 离婚证号", Label("REFERENCE", "CONTRACT_NUMBER", bare=4)),
+    ("合同编号, 合同号, 合同, 协议编号, 协议号, 申请编号, 申请号, 申请书编号, 申请单号, 借据号, 借据编号, 贷款编号, 贷款号, 授信编号, 房产证号, 房产证, 不动产权证号, 不动产证号, 不动产单元号, 登记编号, 证书编号, 证书号, 投诉编号, 信访编号, 出生证编号, 出生医学证明编号, 结婚证号, 离婚证号", Label("REFERENCE", "CONTRACT_NUMBER", bare=4)),
     ("员工号, 员工编号, 职工号, 职工编号, 工号, 警号, 学号, 学籍号, 准考证号, 准考证, 考号, 考生号, 会员号, 会员卡号, 会员编号, 学生证号, 学生证, 工作证号, 工作证, 志愿者编号, 残疾证号, 老年证号, 借书证号", Label("REFERENCE", "PERSON_NUMBER", bare=2)),
     ("设备序列号, 序列号, 设备号, 设备编号, 设备ID, 终端号, 机身号, 串号, 设备识别码, SIM卡号, sim卡号", Label("DEVICE_ID", numbered=4, colon=4, bare=6)),
     ("车架号, 车辆识别代号, 车辆识别代码, 车辆识别号, 大架号", Label("VIN", numbered=4, colon=4, bare=5)),
@@ -75,56 +87,56 @@ _CHINESE: tuple[tuple[str, Label], ...] = (
 )  # fmt: skip
 _LABELS = Labels((*_ENGLISH, *_CHINESE))
 # Between a label and its number: first the words that make it a number, then `is`, a colon and the like.
-_NUMBERED = r"(?P<numbered>(?:[ _\-]{0,2}(?:numbers?|nos?|num|nr|ids?|identifier|code|card)(?![A-Za-z])\.?|\s?#|号码?|编号|代码|码|[Nn]o\.?|№)*)"
-_COLON = (
-    r"(?P<colon>(?:\s*(?:[:=#]|is(?![a-z])|was(?![a-z])|are(?![a-z])|reads(?![a-z])|no\.?(?=\s?[0-9])|为|是|尾号))*)"
-)
-_VALUE = (
-    r"[\s\"'(\[]{0,3}(?P<value>[A-Za-z]{0,6}[ \-]?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*"
-    r"|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z]))"
-)
-_BEHIND = re.compile(_NUMBERED + _COLON + _VALUE, re.IGNORECASE)
+_NUMBERED = r"(?P<numbered>(?:[ _\-.]{0,2}(?:numbers?|nos?|num|nr|ids?|identifier|code|card)(?![A-Za-z])\.?|\s?#|号码?|编号|代码|码|[Nn]o\.?|№)*)"
+_COLON = rf"(?P<colon>(?:{BETWEEN}|no\.?(?=\s?[0-9]))*)"
+_VALUES = {
+    name: re.compile(_NUMBERED + _COLON + rf"(?P<value>{value})", flags)
+    for name, value, flags in (
+        ("number", r"(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9]{3,4}(?: [0-9]{3,4})+(?: [0-9]{1,3})?(?![0-9A-Za-z/.\-]|年)|(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z])", re.IGNORECASE),
+        ("bed", r"(?:[+加]|[A-Z]{1,2}-?)?[0-9]{1,3}(?:-[0-9]{1,3})?(?![0-9A-Za-z.])", 0),
+        ("plate", r"(?=[A-Z0-9 \-]{0,6}[0-9])(?=[0-9 \-]{0,6}[A-Z])[A-Z0-9]{1,4}(?:[ \-]?[A-Z0-9]{1,4}){1,2}(?![0-9A-Za-z])", 0),
+        ("postcode", r"(?:[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4} ?[A-Z]{2}|[0-9]{3,4}[ \-]?[0-9]{2,4}|[0-9]{4,6})(?![0-9A-Za-z])", 0),
+    )
+}  # fmt: skip
 _REPORT = re.compile(
     r"(?:做[的得过了]|检查|检验|化验|报告|门诊|住院|取药)[^。!！?？；;\n]{0,12}单号[\s:为是]{0,4}([A-Za-z]{0,6}-?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"
 )
 _NO = re.compile(r"(?<![A-Za-z])[Nn]os?\.?\s?([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _AND = re.compile(r"(?:,|\s+and|\s*&)\s*([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
-# number plates outside China have many forms: capitals and digits behind the word "plate"
-_PLATE = re.compile(
-    r"(?<![A-Za-z])(?i:(?:licen[cs]e |number |registration )?plates?(?: number| no\.?)?(?: is| was|:| #)?)\s+"
-    r"(?=[A-Z \-]*[0-9])(?=[0-9 \-]*[A-Z])([A-Z0-9]{1,4}(?:[ \-]?[A-Z0-9]{2,4}){1,2})(?![0-9A-Za-z])"
-)
 _COURT = re.compile(
     r"[(（\[〔]\s?(?:19|20)[0-9]{2}\s?[)）\]〕]\s?[\u4e00-\u9fff]{1,3}[0-9]{0,4}[\u4e00-\u9fff]{1,5}(?:第\s?)?[0-9]{1,7}(?:[-之][0-9]{1,3})?号"
 )
-_DOCUMENT = re.compile(r"[\u4e00-\u9fff]{1,6}字第?\s?[0-9]{4,12}\s?号")
-_BED = re.compile(r"(?<![0-9A-Za-z])([A-Z]?\+?[0-9]{1,3})\s?(?:号病?床|床)(?!位|垫|单|上|头|边|旁|前)")
+_DOCKET = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9]{1,2}:[0-9]{2}-[A-Za-z]{2,4}-[0-9]{3,6}(?:-[A-Z]{2,4})*|[0-9]{2} (?:Civ|Cr|Cv|Misc)\. ?[0-9]{2,5}|[CTF]-[0-9]{1,4}/[0-9]{2})(?![0-9A-Za-z])"
+)
+_DOCUMENT = re.compile(r"(?:(?![证是为号持填写码])[\u4e00-\u9fff]){1,6}字第?\s?[0-9]{4,12}\s?号")
+_BED = re.compile(r"(?<![0-9A-Za-z])([A-Z]?\+?[0-9]{1,3}(?:-[0-9]{1,3})?)\s?(?:号病?床|床)(?!位|垫|单|上|头|边|旁|前)")
 
 
 def find(text: str) -> Iterator[Hit]:
     """Yield the numbers behind their labels (.7, without a word for number .6), application numbers (.7) and court numbers (.85)."""
     for _start, end, label in _LABELS.find(text):
-        match = _BEHIND.match(text, end)
+        match = _VALUES[label.value].match(text, end)
         if match:
             score = _score(label, match)
             if score:
                 yield Hit(*match.span("value"), label.kind, score, label.form)
     yield from _applications(text)
     yield from _chinese(text)
-    for match in _PLATE.finditer(text):
-        yield Hit(*match.span(1), "PLATE", 0.7)
 
 
 def _score(label: Label, match: re.Match[str]) -> float:
     digits = sum(map(str.isdigit, match["value"]))
     if match["numbered"]:
         return 0.7 if digits >= label.numbered else 0.0
-    if match["colon"]:
+    if match["colon"].strip():
         return 0.7 if digits >= label.colon else 0.0
     return 0.6 if label.bare and digits >= label.bare else 0.0
 
 
 def _applications(text: str) -> Iterator[Hit]:
+    for match in _DOCKET.finditer(text):
+        yield Hit(*match.span(), "REFERENCE", 0.85, "CASE_NUMBER")
     for match in _NO.finditer(text):
         yield Hit(*match.span(1), "REFERENCE", 0.7, "CASE_NUMBER")
         following = _AND.match(text, match.end())
@@ -142,7 +154,7 @@ def _chinese(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(1), "MEDICAL_RECORD", 0.5)
     if "单号" in text:
         for match in _REPORT.finditer(text):
-            yield Hit(*match.span(1), "MEDICAL_RECORD", 0.7)
+            yield Hit(*match.span(1), "MEDICAL_RECORD", 0.9)  # 单号 alone would be anybody's parcel
 
 
 RECOGNIZER = Recognizer("labelled_number", find, min_digits=1)

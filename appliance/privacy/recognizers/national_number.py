@@ -15,7 +15,7 @@ from itertools import product
 
 from appliance.privacy import check_digits
 from appliance.privacy.check_digits import by_stdnum
-from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, slips
 
 
@@ -76,8 +76,8 @@ NUMBERS: tuple[Number, ...] = (
     Number(OTHER, "NATIONAL_ID", "rijksregisternummer, num\u00e9ro national, registre national, national register, niss, insz", "dd-dd-dd-ddd-dd", by_stdnum("be.nn"), 0.9),
     Number("NL_BSN", "NATIONAL_ID", "bsn, burgerservicenummer, sofi[a-z]*, citizen service", "ddddddddd dddddddd", by_stdnum("nl.bsn")),
     # Southern Europe
-    Number("ES_NIF", "NATIONAL_ID", "DNI, dni number, dni no, nif, documento nacional", "ddddddddA dddddddd-A", by_stdnum("es.nif"), 0.45),
-    Number("ES_NIE", "NATIONAL_ID", "NIE, nie number, extranjero", "AdddddddA A-ddddddd-A", by_stdnum("es.nie"), 0.5),
+    Number("ES_NIF", "NATIONAL_ID", "DNI, d\\.n\\.i\\.?, spanish id, dni number, dni no, nif, documento nacional", "ddddddddA dddddddd-A", by_stdnum("es.nif"), 0.45),
+    Number("ES_NIE", "NATIONAL_ID", "NIE, n\\.i\\.e\\.?, spanish id, dni, nie number, extranjero", "AdddddddA A-ddddddd-A", by_stdnum("es.nie"), 0.5),
     Number("IT_FISCAL_CODE", "NATIONAL_ID", "codice fiscale, cod\\.? fisc\\.?, fiscal code, CF, tax code", "AAAAAAddAddAdddA AAAAAAxxAxxAxxxA", by_stdnum("it.codicefiscale"), 0.9),
     Number(OTHER, "NATIONAL_ID", "nif, contribuinte, n\u00famero de identifica\u00e7\u00e3o fiscal", "ddddddddd", by_stdnum("pt.nif")),
     Number(OTHER, "NATIONAL_ID", "cart\u00e3o de cidad\u00e3o, citizen card", "ddddddddxAAd", by_stdnum("pt.cc")),
@@ -114,7 +114,7 @@ NUMBERS: tuple[Number, ...] = (
     Number("AU_TFN", "NATIONAL_ID", "tfn, tax file", "ddd-ddd-ddd ddd-ddd-dd", by_stdnum("au.tfn"), 0.4),
     Number("AU_MEDICARE", "HEALTH_ID", "medicare", "dddd-ddddd-d dddd-ddddd-d-d", check_digits.au_medicare, 0.45),
     # Americas, Africa, Middle East
-    Number("CA_SIN", "NATIONAL_ID", "social insurance, SIN, sin number, sin no", "ddd-ddd-ddd", by_stdnum("ca.sin"), 0.45),
+    Number("CA_SIN", "NATIONAL_ID", "social insurance, SIN, s\\.i\\.n\\.?, sin number, sin no", "ddd-ddd-ddd", by_stdnum("ca.sin"), 0.45),
     Number("BR_CPF", "NATIONAL_ID", "cpf", "ddd-ddd-ddd-dd", by_stdnum("br.cpf"), 0.9),
     Number(OTHER, "NATIONAL_ID", "cnpj", "dd-ddd-ddd-dddd-dd", by_stdnum("br.cnpj"), 0.9),
     Number(OTHER, "NATIONAL_ID", "curp", "AAAAddddddAAAAAAxd", by_stdnum("mx.curp"), 0.9),
@@ -131,11 +131,11 @@ _GAP = r"[ .\-/·]{0,2}"
 _PLACE = {"d": "[0-9]", "A": "[A-Za-z]", "x": "[0-9A-Za-z]"}
 _LABELS = Labels((number.words, number) for number in NUMBERS)
 _FILL = re.compile(
-    r"(?:[\s:：=#(（\[\"'是为]|[ _\-](?:card|number|numbers|num|no|nr|id|identifier|code|reg|registration)(?![A-Za-z])\.?|号码?|编号|is\b|was\b)*",
+    rf"(?:{BETWEEN}|[ _\-](?:card|number|numbers|num|no|nr|id|identifier|code|reg|registration)(?![A-Za-z])\.?|号码?|编号|字号)*",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"(?<![0-9A-Za-z@.\-/])(?:[0-9]+(?: [0-9]+)+|(?=[A-Z]{0,6}[0-9])[0-9A-Z]+(?:[.\-/+][0-9A-Z]+)*)(?![0-9A-Za-z@]|[.\-/][0-9A-Za-z])"
+    r"(?<![0-9A-Za-z@.\-/])(?:[A-Z]{2}(?: [0-9]{2}){3} [A-D]|[0-9]+(?: [0-9]+)+|(?=[A-Z]{0,6}[0-9])[0-9A-Z]+(?:[.\-/+][0-9A-Z]+)*)(?![0-9A-Za-z@]|[.\-/][0-9A-Za-z])"
 )
 _SIGNATURE = str.maketrans(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ ./", "d" * 10 + "A" * 26 + "-" * 3

@@ -19,11 +19,11 @@ _RUN = re.compile(
 _NORTH_AMERICA = re.compile(r"(?:\+?1[ .\-]?)?(?:\([2-9][0-9]{2}\)[ .\-]?|[2-9][0-9]{2}[ .\-])[0-9]{3}[ .\-][0-9]{4}")
 _SEVEN = re.compile(r"[2-9][0-9]{2}-[0-9]{4}")
 _DATE = re.compile(
-    r"(?:\(?(?:1[5-9]|20)[0-9]{2} ?[\-/] ?(?:1[5-9]|20)?[0-9]{2}|[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([.\-/ ])[0-1]?[0-9]\2[0-3]?[0-9])(?!\d)"
+    r"(?:\(?(?:1[5-9]|20)[0-9]{2} ?[\-/] ?(?:1[5-9]|20)?[0-9]{2}|(?:0?[1-9]|[12][0-9]|3[01])([.\-/ ])(?:0?[1-9]|[12][0-9]|3[01])\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([.\-/ ])[0-1]?[0-9]\2[0-3]?[0-9])(?!\d)"
 )
 _LABEL = re.compile(
     r"(?:\b(?:phone|tel|telephone|cell|cellphone|mobile|fax|call|answering|called|calling|dial|dialed|ring|text|texted|contact|desk|office|home|work|landline|pager|whatsapp|sms|hotline|helpline|reach(?:ed)?|message[sd]?"
-    r"|(?:phone|tel|telephone|mobile|cell|contact|fax|callback) (?:no|number|num|nr)|number)|电话|手机|致电|传真)"
+    r"|(?:phone|tel|telephone|mobile|cell|contact|fax|callback) (?:no|number|num|nr)|(?:my|his|her|their|our|your|new|following) number)|电话|手机|致电|传真)"
     r"(?:\s|[:.#(\-]|\b(?:me|us|him|her|them|back|is|was|at|on|to|no|number|registered|my|his|the|your|our|of|nr|num)\b|为|是)*$",
     re.IGNORECASE,
 )

@@ -24,6 +24,7 @@ __all__ = [
 START = r"(?<![0-9A-Za-z])"
 END = r"(?![0-9A-Za-z])"
 
+_SENTENCE = re.compile(r"[;；。!?！？\n]|\.\s")
 _SEPARATORS = re.compile(r"[\s.\-_/·•()]+")
 # Numbers with these labels are no personal numbers, whatever their shape.
 _OTHER = re.compile(
@@ -63,8 +64,10 @@ class Recognizer:
 
 
 def beside(text: str, start: int, end: int, words: re.Pattern[str], before: int = 40, after: int = 0) -> bool:
-    """Tell whether one of `words` stands within `before` characters ahead of the span, or `after` characters behind it."""
-    return bool(words.search(text, max(0, start - before), start) or (after and words.search(text, end, end + after)))
+    """Tell whether one of `words` stands within `before` characters ahead of the span, or `after` characters behind it in the same sentence."""
+    if words.search(text, max(0, start - before), start):
+        return True
+    return bool(after and words.search(_SENTENCE.split(text[end : end + after])[0]))
 
 
 def follows(text: str, start: int, label: re.Pattern[str], reach: int = 40) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from appliance.privacy.recognizers.labels import Labels
+from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 _EDGE = r"(?<![0-9A-Za-z_\-])"
@@ -36,7 +36,7 @@ _LABELS = Labels(
 )  # fmt: skip
 _QUOTE = "[\"'`]?"
 _STOP = rf"(?={_QUOTE}(?:[,;，。；、)）\s]|$|[\u4e00-\u9fff]))"
-_MARKED = re.compile(rf"{_QUOTE}\s?(?:(?:is|was|为|是)?\s?(?:[:=]|=>)|[是为])\s?{_QUOTE}([!-~]{{4,200}}?){_STOP}")
+_MARKED = re.compile(rf"(?=\s{{0,2}}[^ 0-9A-Za-z]|\n|填|\s(?:is|was) ?:){BETWEEN}+>?\s?([!-~]{{4,200}}?){_STOP}")
 _TOLD = re.compile(
     rf"\s(?:(?:is|was|to|of|set to|changed to)\s)?{_QUOTE}(?=[!-~]*[0-9])(?=[!-~]*[A-Za-z!@#$%^&*])([!-~]{{5,200}}?)(?=[\"'`.]?(?:[,;\s]|$))"
 )

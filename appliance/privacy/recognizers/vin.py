@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from appliance.privacy.check_digits import vin
-from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside, compact, slips
+from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside, compact, regular, slips
 
 _GAP = r"[ .\-·]?"
 _NUMBER = re.compile(
@@ -17,7 +17,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(
-    r"车架|识别代|识别码|识别号|大架号|(?<![a-z])(?:vin|chassis|vehicle id[a-z]*|frame)(?![a-z])", re.IGNORECASE
+    r"车架|车辆|识别代|识别码|识别号|大架号|(?<![a-z])(?:vin|chassis|vehicle id[a-z]*|frame)(?![a-z])", re.IGNORECASE
 )
 
 
@@ -28,7 +28,7 @@ def find(text: str) -> Iterator[Hit]:
         if number.isdigit() or number.isalpha() or slips(text, match.start(1)):
             continue
         fits, named = vin(number), beside(text, *match.span(1), _CONTEXT, before=25, after=12)
-        if named or (fits and len(match[1]) == 17):
+        if named or (fits and (len(match[1]) == 17 or regular(match[1]))):
             yield Hit(*match.span(1), "VIN", 0.95 if fits and named else 0.8 if named else 0.5)
 
 
@@ -36,5 +36,7 @@ RECOGNIZER = Recognizer(
     "vin",
     find,
     min_digits=4,
-    trigger=re.compile("[0-9A-HJ-NPR-Z]{17}|[Vv]in|VIN|[Cc]hassis|[Vv]ehicle|[Ff]rame|车架|识别|大架"),
+    trigger=re.compile(
+        "[0-9A-HJ-NPR-Z]{17}|(?:[0-9A-HJ-NPR-Z]{3,6}[ .\\-·]){3}|[Vv]in|VIN|[Cc]hassis|[Vv]ehicle|[Ff]rame|车架|识别|大架"
+    ),
 )

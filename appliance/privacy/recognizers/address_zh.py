@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 _HAN = "[\u4e00-\u9fff]"
-_NUMBER = "(?:[0-9]{1,5}[A-Za-z]?|[一二三四五六七八九十百千零〇两甲乙丙丁]{1,6}|[A-Za-z][0-9]{0,4})"
+_NUMBER = "(?:[甲乙丙丁]?[0-9]{1,5}[A-Za-z]?|[一二三四五六七八九十百千零〇两甲乙丙丁]{1,6}|[A-Za-z][0-9]{0,4})"
 _RANGE = rf"{_NUMBER}(?:[\-—~之至][0-9]{{1,5}})?"
 _ROAD = "(?:路|街|大道|大街|巷|弄|胡同|里弄|道|公路|环路|街道|支路|横路|新路|马路|巷子|里)"
 _ESTATE = "(?:小区|社区|花园|公寓|大厦|广场|家园|新村|花苑|苑|山庄|别墅|公馆|名都|名苑|新城|华庭|大院|宿舍|家属院|大楼|写字楼|工业园|产业园|科技园|园区|商城|中心|村|屯|组|队)"
@@ -20,7 +20,7 @@ _UNIT = rf"(?:第?{_RANGE}(?:号楼|号院|号|栋|幢|座|楼|单元|室|层|�
 _DIRECTION = "(?:[东南西北中][一二三四五六七八九十]?段?|[一二三四五六七八九十0-9]{1,2}段)?"
 _CORES = (
     # 建国路88号3栋2单元501室
-    (re.compile(rf"{_HAN}{_ROAD}{_DIRECTION}\s?{_RANGE}(?:号|弄|巷|院)(?!线)(?:[\s,\-]?{_UNIT}){{0,8}}"), 0.85),
+    (re.compile(rf"{_HAN}{_ROAD}{_DIRECTION}\s?{_RANGE}(?:号院|号|弄|巷|院)(?!线)(?:[\s,\-]?{_UNIT}){{0,8}}"), 0.85),
     # 阳光小区3栋501室, 3号楼2单元501
     (re.compile(rf"(?:{_HAN}{_ESTATE}\s?)?第?{_NUMBER}(?:号楼|栋|幢|座|单元|号院)(?:[\s,\-]?{_UNIT}){{1,6}}"), 0.8),
     (re.compile(rf"{_HAN}{_ESTATE}\s?第?{_NUMBER}(?:号楼|栋|幢|座|号|组|队|室)(?:[\s,\-]?{_UNIT}){{0,6}}"), 0.75),
@@ -38,6 +38,10 @@ _POSTCODE = re.compile(r"(?:邮编|邮政编码|邮码|邮编号码)[:为是\s]{
 _STOP = frozenset(
     "住在于址到往从的了是我你他她您请把将被至去来位为就已又还也都并且而或及与叫说问给对向跟让使有没不可能会要想应该当时候时间后前,.;:!?，。；：！？、“”\"'()（）[]【】<>《》|/\n\t "
 )
+# Words that end ahead of an address and have characters of place names.
+_LEAD = re.compile(
+    r".{0,8}?(?:住所地|所地|住所|地址|户籍地|居住地|老家|家住|现住|暂住|现居|租住|租房|坐落|座落|位于|籍贯|祖籍|来自|毕业|就读|路过|前|抵达|途经|返回|不服|服)"
+)
 _LONGEST = 30
 _PARTS = re.compile(r"[省市区县镇乡村路街道巷弄号栋幢座楼室]")
 
@@ -46,7 +50,9 @@ def find(text: str) -> Iterator[Hit]:
     """Yield addresses by their parts (.65-.85), what stands behind an address label (.7), postcodes by label."""
     for pattern, score in _CORES:
         for match in pattern.finditer(text):
-            yield Hit(_leftmost(text, match.start()), match.end(), "ADDRESS", score)
+            start = _leftmost(text, match.start())
+            lead = _LEAD.match(text, start, match.start())
+            yield Hit(lead.end() if lead else start, match.end(), "ADDRESS", score)
     for match in _LABELLED.finditer(text):
         if len(set(_PARTS.findall(match[1]))) >= 2:
             last = list(_PARTS.finditer(match[1]))[-1].end()

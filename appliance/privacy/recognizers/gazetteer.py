@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from pathlib import Path
 
-__all__ = ["cities", "given_names", "surnames", "word_list"]
+__all__ = ["cities", "given_names", "no_names", "surnames", "word_list"]
 
 Names = tuple[frozenset[str], frozenset[str]]
 
@@ -26,9 +26,16 @@ def surnames() -> Names:
 
 @cache
 def cities() -> Names:
-    """Return the cities whose names are nothing else, and those whose names are words, given names or surnames too; each without its accents as well."""
-    sure, unsure = ({city.replace("_", " ") for city in part} for part in _read("cities.txt"))
-    return frozenset(sure | set(map(_bare, sure))), frozenset(unsure | set(map(_bare, unsure)))
+    """Return the cities whose names are nothing else (without their accents, too), and those whose names are words, given names or surnames as well."""
+    sure, unsure = (frozenset(city.replace("_", " ") for city in part) for part in _read("cities.txt"))
+    return sure | frozenset(map(_bare, sure)), unsure
+
+
+@cache
+def no_names() -> frozenset[str]:
+    """Return abbreviations, medicines and other words that models take for names."""
+    lines = Path(__file__).with_name("no_names.txt").read_text("utf-8").splitlines()
+    return frozenset(" ".join(line for line in lines if not line.startswith("#")).split())
 
 
 def word_list(name: str) -> frozenset[str]:

@@ -57,11 +57,11 @@ _RULES: tuple[tuple[re.Pattern[str], float], ...] = (
     (re.compile(rf"(?:^|[\n|])[ \t\-*•]*(?i:{_LABELS})[ \t]*(?i:name)?[ \t]*[:=][ \t]*({_WORD}(?:[ \t]{_WORD})?,[ \t]{{0,2}}{_WORD}(?:[ \t](?:[A-Z]\b\.?|{_WORD}))?)(?=[ \t]*(?:$|[\n,;|(\d]|[ \t]{{2}}))"), 0.8),
 )  # fmt: skip
 _CAPITALISED = re.compile(rf"(?<![\w@#/.\-]){_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?(?![\w@])")
-_REST = re.compile(rf"{_JOIN}[ \t]{{1,2}}(?:(?:{_INITIAL}[ \t]*){{1,2}}{_WORD}|{_WORD})(?:{_JOIN}[ \t]+{_WORD})?")
+_REST = re.compile(rf"{_JOIN}[ \t]{{1,2}}(?:(?:{_INITIAL}[ \t]{{0,2}}){{1,2}}{_WORD}|{_WORD})(?:{_JOIN}[ \t]+{_WORD})?")
 _SPEAKER = re.compile(rf"(?:^|\n)[ \t]*({_WORD}(?:[ \t]+{_WORD})?):[ \t]+\S")
 # Novak and Others v. Poland; In re Smith
 _CAPTION = re.compile(
-    rf"(?:^|\n|\b(?:[Cc]ase of|CASE OF|[Ii]n|[Ss]ee(?: also)?|[Cc]ited in|[Aa]lso|[Aa]nd|[Tt]he|cf\.|[Ii]n re|[Mm]atter of)[ \t])[ \t]*({_NAME})(?:,? (?:and|AND|&) (?:[Oo]thers|OTHERS|[Aa]nother)|,? et al\.?)?,?[ \t]+(?:v\.?|vs\.?|V\.)[ \t]+({_NAME})"
+    rf"(?:^|\n|\b(?:[Cc]ase of|CASE OF|[Ii]n|[Ss]ee(?: also)?|[Cc]ited in|[Aa]lso|[Aa]nd|[Tt]he|cf\.|[Ii]n re|[Mm]atter of)[ \t])[ \t]*({_NAME})(?:,? (?:and|AND|&) (?:[Oo]thers|OTHERS|[Aa]nother)|,? et al\.?)?,?[ \t]+(?:v\.?|vs\.?|V\.)[ \t]+(?:the[ \t])?({_NAME})"
 )
 _ONE_INITIAL = re.compile(rf"(?<![\w.])([A-Z]\.[ \t]?({_WORD})(?:-{_WORD})?(?:{_JOIN}[ \t]+{_WORD})?)")
 _STATE_OF_US = frozenset(("U.S.", "U.K.", "U.N.", "E.U.", "D.C."))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.recognizers.gazetteer import word_list
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 __all__ = ["RECOGNIZER", "SURNAME"]
@@ -56,6 +57,12 @@ _SOUNDS = (
     "山珊尚绍舍申生圣施什石史士舒朔斯丝思斯松苏索所塔泰坦汤唐陶特滕提田铁廷通图托陀瓦娃万汪旺威韦维魏温文翁沃乌吴武伍西希锡席夏相香肖谢欣辛兴休修许雪逊雅亚延扬尧耶叶伊依以因英永尤于约月云宰赞早泽曾扎詹珍真芝治中朱竹兹子宗祖佐买提孜吐迪勒热比娅旦增巴桑卓次仁翰帅梵妲妃姬媞婕媚芮茱柔珀旺堆央金格桑"
 )
 _DOTTED = re.compile(rf"(?<![·•])(?:[{_SOUNDS}]{{1,6}}|[A-Z]\.?)(?:[·•・‧∙](?:[{_SOUNDS}]{{1,7}}|[A-Z]\.?)){{1,3}}")
+# Words that end in a surname: 责任护士 is no Ms Ren.
+_WORDS = word_list("zh_words_with_a_surname")
+# The 56 peoples of China (GB/T 3304-1991).
+_PEOPLES = re.compile(
+    r"(?:汉|满|蒙古|回|藏|维吾尔|苗|彝|壮|布依|朝鲜|侗|瑶|白|土家|哈尼|哈萨克|傣|黎|傈僳|佤|畲|高山|拉祜|水|东乡|纳西|景颇|柯尔克孜|土|达斡尔|仫佬|羌|布朗|撒拉|毛南|仡佬|锡伯|阿昌|普米|塔吉克|怒|乌孜别克|俄罗斯|鄂温克|德昂|保安|裕固|京|塔塔尔|独龙|鄂伦春|赫哲|门巴|珞巴|基诺)族(?![自乡县群])"
+)
 _NO_GIVEN = frozenset(
     "是的在了不有和与及或为于之其等被把将从到对向给这那哪也都就还要想会能可应该请您你我他她它们个位名元年月日时分号"
 )
@@ -273,12 +280,15 @@ def find(text: str) -> Iterator[Hit]:
         yield Hit(*match.span(1), "PERSON", 0.7)
     for match in _TITLED.finditer(text):
         group = 1 if match[1] else 2
-        if _plausible(match[group]):
+        if _plausible(match[group]) and text[max(0, match.start(group) - 1) : match.end(group)] not in _WORDS:
             yield Hit(*match.span(group), "PERSON", 0.65)
     for match in _NICK.finditer(text):
         yield Hit(*match.span(1), "PERSON", 0.5)
     for match in _DOTTED.finditer(text):
-        yield Hit(*match.span(), "PERSON", 0.7)
+        end = match.end() - (match[0][-1] in "因以" and len(re.split("[·•・‧∙]", match[0])[-1]) > 3)
+        yield Hit(match.start(), end, "PERSON", 0.7)
+    for match in _PEOPLES.finditer(text):
+        yield Hit(*match.span(), "NATIONALITY", 0.7)
 
 
 def _plausible(name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from appliance.privacy.recognizers.gazetteer import cities
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-__all__ = ["COUNTRIES", "RECOGNIZER", "STATES"]
+__all__ = ["CODES", "COUNTRIES", "PEOPLES", "RECOGNIZER", "STATES"]
 
 COUNTRIES = """Afghanistan|Albania|Algeria|Andorra|Angola|Antigua and Barbuda|Argentina|Armenia|Aruba|Australia|Austria|Azerbaijan|Bahamas|Bahrain|Bangladesh|Barbados|Belarus|Belgium|Belize|Benin|Bermuda|Bhutan|Bolivia
 Bosnia and Herzegovina|Bosnia|Botswana|Brazil|Brunei|Bulgaria|Burkina Faso|Burma|Burundi|Cabo Verde|Cambodia|Cameroon|Canada|Cape Verde|Cayman Islands|Central African Republic|Chad|Chile|China|Colombia|Comoros|Congo
@@ -25,7 +25,7 @@ STATES = """Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Dela
 Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia
 West Virginia|Wisconsin|Wyoming|Puerto Rico|Alberta|British Columbia|Manitoba|New Brunswick|Newfoundland|Nova Scotia|Ontario|Quebec|Québec|Saskatchewan|New South Wales|Queensland|Tasmania"""
 
-_PEOPLES = """Afghan|Albanian|Algerian|American|Angolan|Argentine|Argentinian|Armenian|Australian|Austrian|Azerbaijani|Bahraini|Bangladeshi|Belarusian|Belgian|Bolivian|Bosnian|Brazilian|British|Bulgarian|Burmese
+PEOPLES = """Afghan|Albanian|Algerian|American|Angolan|Argentine|Argentinian|Armenian|Australian|Austrian|Azerbaijani|Bahraini|Bangladeshi|Belarusian|Belgian|Bolivian|Bosnian|Brazilian|British|Bulgarian|Burmese
 Cambodian|Cameroonian|Canadian|Chilean|Chinese|Colombian|Congolese|Croatian|Cuban|Cypriot|Czech|Danish|Dutch|Ecuadorian|Egyptian|Emirati|English|Eritrean|Estonian|Ethiopian|Filipino|Finnish|French|Georgian|German
 Ghanaian|Greek|Guatemalan|Haitian|Honduran|Hungarian|Icelandic|Indian|Indonesian|Iranian|Iraqi|Irish|Israeli|Italian|Jamaican|Japanese|Jordanian|Kazakh|Kenyan|Korean|Kosovar|Kuwaiti|Kyrgyz|Laotian|Latvian|Lebanese
 Liberian|Libyan|Lithuanian|Luxembourgish|Macedonian|Malaysian|Maltese|Mexican|Moldovan|Mongolian|Montenegrin|Moroccan|Namibian|Nepalese|Nepali|Nicaraguan|Nigerian|Norwegian|Omani|Pakistani|Palestinian|Panamanian
@@ -39,12 +39,13 @@ def _alternatives(names: str) -> str:
 
 
 _CODES = "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|PR|ON|QC|BC|AB|MB|SK|NS|NB|NL|NSW|VIC|QLD"
+CODES = frozenset(_CODES.split("|"))
 _CITY_STATE = re.compile(rf"(?<!\w)((?:[A-Z][\w'’.\-]{{1,30}} ){{0,2}}[A-Z][\w'’.\-]{{1,30}}) ?, ?(?:{_CODES})(?![\w])")
 _ZIP_BEHIND = re.compile(r",? [0-9]{5}|,? [A-Z][0-9][A-Z]")
 _PLACE = re.compile(rf"(?<!\w)(?:{_alternatives(COUNTRIES)}|{_alternatives(STATES)})(?!\w)")
-_PEOPLE = re.compile(rf"(?<!\w)(?:{_alternatives(_PEOPLES)})s?(?!\w)")
+_PEOPLE = re.compile(rf"(?<!\w)(?:{_alternatives(PEOPLES)})s?(?!\w)")
 _LOWER_PEOPLE = re.compile(
-    r"(?:\b(?:am|i'm|are|is|was|were|she's|he's)(?: an?)? )(" + _alternatives(_PEOPLES.lower()) + r")(?!\w)"
+    r"(?:\b(?:am|i'm|are|is|was|were|she's|he's)(?: an?)? )(" + _alternatives(PEOPLES.lower()) + r")(?!\w)"
 )
 
 
@@ -112,7 +113,7 @@ def _cities(text: str) -> Iterator[Hit]:
         for count in range(min(len(words), 4), 0, -1):
             name = "".join(words[:count]).rstrip(" .'’-").casefold()
             ahead = _AHEAD_OF_PLACE.search(text[max(0, match.start() - 14) : match.start()])
-            goes_on = count < len(words) and words[count][:1].isupper()
+            goes_on = count < len(words) and words[count][:1].isupper() and not words[count - 1].endswith(". ")
             if (name in sure and not (goes_on and count == 1)) or (ahead and not goes_on and _known(name)):
                 yield Hit(match.start(), match.start() + len(name), "LOCATION", 0.55 if ahead else 0.45)
                 break

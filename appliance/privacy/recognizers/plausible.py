@@ -9,7 +9,7 @@ import re
 from functools import cache, lru_cache
 
 from appliance.privacy.recognizers.gazetteer import cities, given_names, surnames, word_list
-from appliance.privacy.recognizers.places import COUNTRIES, STATES
+from appliance.privacy.recognizers.places import COUNTRIES, PEOPLES, STATES
 
 __all__ = ["EPONYM", "is_name"]
 
@@ -36,6 +36,9 @@ _ORGANIZATION_WORDS = re.compile(
 _BEFORE_PERSON = re.compile(
     r"(?:\b(?:by|per|mr|mrs|ms|dr|prof|with|from|cc|attn|named|dear|hi|son|daughter|wife|husband|mother|father|brother|sister|aunt|uncle|friend|d/w|w/)[.:]?\s+|[-–—:]\s*)$",
     re.IGNORECASE,
+)
+_BEFORE_ORGANIZATION = re.compile(
+    r"\b(?:at|from|by|with|for|transfer(?:red)? to|admitted to|referred to)\s+(?:the\s)?$", re.IGNORECASE
 )
 _BEFORE_PLACE = re.compile(r"\b(?:in|at|from|near|to|lives in|via|of)\s+(?:the\s+)?$", re.IGNORECASE)
 _MEDICINE_AHEAD = re.compile(
@@ -81,7 +84,7 @@ def is_name(text: str, start: int, end: int, kind: str, dictionary: frozenset[st
     """
     words = [word.strip(_EDGES).casefold() for word in text[start:end].split()]
     words = [word for word in words if word and word not in ("the", "a", "an")]
-    if not words or all(word in _NAMELESS for word in words):
+    if not words or _names_nobody(words):
         return False
     if kind == "PERSON" and (_ODD.search(text, start, end) or _LONG_DRAWN.search(words[0])):
         return False
@@ -99,6 +102,11 @@ def is_name(text: str, start: int, end: int, kind: str, dictionary: frozenset[st
     if kind == "PERSON" and not known and text[start:end].islower():
         return len(words) > 1 or bool(_BEFORE_PERSON.search(ahead))
     return not _reads_medical(text) or _is_name_in_medicine(text, start, end, kind, words)
+
+
+def _names_nobody(words: list[str]) -> bool:
+    """Tell whether words are an institution or a role and perhaps a people: `the Polish Government`."""
+    return any(word in _NAMELESS for word in words) and all(word in _NAMELESS or word in _peoples() for word in words)
 
 
 def _is_eponym(text: str, start: int, end: int, words: list[str]) -> bool:
@@ -120,10 +128,7 @@ def _is_name_in_medicine(text: str, start: int, end: int, kind: str, words: list
         return bool(first.isupper() and (len(words) > 1 or _BEFORE_PERSON.search(ahead)))
     if kind == "ORGANIZATION":
         plain = first.isupper() and not any(map(str.isdigit, text[start:end]))
-        return bool(
-            _ORGANIZATION_WORDS.search(text, start, end)
-            or (plain and re.search(r"\b(?:at|from|by|with|for)\s+(?:the\s)?$", ahead))
-        )
+        return bool(_ORGANIZATION_WORDS.search(text, start, end) or (plain and _BEFORE_ORGANIZATION.search(ahead)))
     if kind == "LOCATION":
         known = " ".join(words) in _places()
         plain = first.isupper() and not text[start:end].isupper() and not any(map(str.isdigit, text[start:end]))
@@ -147,15 +152,20 @@ def _known_person(word: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _is_foreign(text: str, dictionary: frozenset[str]) -> bool:
-    """Tell whether most small words of a text, of at least four, are in no English dictionary."""
+    """Tell whether most small words of a text, of at least three, are in no English dictionary."""
     words = [word for word in re.findall(r"(?<![@#/\w])[^\W\d_]{4,}", text) if word.islower()]
-    return len(words) >= 4 and 2 * sum(not _is_known(word, dictionary) for word in words) > len(words)
+    return len(words) >= 3 and 2 * sum(not _is_known(word, dictionary) for word in words) > len(words)
 
 
 def _is_known(word: str, dictionary: frozenset[str]) -> bool:
     return word in _FUNCTION_WORDS or any(
         word.endswith(end) and word.removesuffix(end) + stem in dictionary for end, stem in _ENDINGS
     )
+
+
+@cache
+def _peoples() -> frozenset[str]:
+    return frozenset(PEOPLES.casefold().replace("\n", "|").split("|"))
 
 
 @cache

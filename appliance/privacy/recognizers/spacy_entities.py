@@ -18,6 +18,7 @@ from typing import Any
 from appliance.errors import MissingPartError
 from appliance.privacy.imports import without
 from appliance.privacy.recognizers import unknown_words
+from appliance.privacy.recognizers.gazetteer import no_names
 from appliance.privacy.recognizers.plausible import is_name
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
@@ -43,11 +44,15 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 # One line of an entity, up to a genitive or a quotation mark.
-_FIRST_LINE = re.compile(r"(?:(?:RT|@\S*)\s+)*[@#]*([^\n\"“”]*?[^\W_](?:[^\n\"“”'’]|['’](?!s\b))*)")
+_FIRST_LINE = re.compile(r"(?:(?:RT|@\S*)\s+)*[@#]*([^\n\"“”]*?[^\W_](?:(?! {2}|\t)[^\n\"“”'’]|['’](?!s\b))*)")
 # Where a name that began with a capital ends: a small word that no name holds.
-_SMALL = re.compile(r"\s+(?!(?:de|da|do|dos|das|du|del|della|di|van|von|der|den|ter|ten|bin|ibn|al|el|la|le|y|af|zu|of|the|e|und|bint|op|st)\b)[a-zà-ÿ][^\W\d_]*(?=\s|$)")
+_SMALL = re.compile(
+    r"\s+(?!(?:de|da|do|dos|das|du|del|della|di|van|von|der|den|ter|ten|bin|ibn|al|el|la|le|y|af|zu|of|the|e|und|bint|op|st)\b)[a-zà-ÿ][^\W\d_]*(?=\s|$)"
+)
 # A title stays in the text.
-_TITLE = re.compile(r"(?:(?:Mrs?|Ms|Miss|Dr|Prof|Professor|Judge|Justice|Sir|Lord|Lady|Officer|Detective|Sgt|Capt|Rev|Senator|President|Pt)\.?\s+|[Tt]he\s+|&\s+|[Ww]/\s*)+(?=\w)")
+_TITLE = re.compile(
+    r"(?:(?:Mrs?|Ms|Miss|Dr|Prof|Professor|Judge|Justice|Sir|Lord|Lady|Officer|Detective|Sgt|Capt|Rev|Senator|President|Pt)\.?\s+|[Tt]he\s+|&\s+|[Ww]/\s*)+(?=\w)"
+)
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]{2}")
 _EDGES = ".,;:!?()[]'’“”-"
 _DEFINED = re.compile(r"((?:[\w\-]+ ){1,6})\(([A-Za-z][A-Za-z0-9\-]{1,7})s?\)")
@@ -125,7 +130,7 @@ def load(folder: Path) -> English:
     entities: Any = nlp.get_pipe("ner")
     for layer in entities.model.walk():
         layer.ops = products
-    return English(nlp, unknown_words.dictionary(folder) | _no_names())
+    return English(nlp, unknown_words.dictionary(folder) | no_names())
 
 
 def find_all(texts: Sequence[str], english: English, eager: bool = False) -> list[list[Hit]]:
@@ -146,7 +151,11 @@ def find_all(texts: Sequence[str], english: English, eager: bool = False) -> lis
         ):
             for entity in document.ents:
                 kind = kinds.get(entity.label_)
-                start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index], english.known_words) if kind else (0, 0)
+                start, end = (
+                    _name(piece, entity.start_char, entity.end_char, kind, defined[index], english.known_words)
+                    if kind
+                    else (0, 0)
+                )
                 chinese = _HAN.search(piece, start, end)  # which it cannot read: the name ends there
                 end = start + len(piece[start : chinese.start()].rstrip()) if chinese else end
                 if kind and start < end:
@@ -183,7 +192,7 @@ def _name(
         small = _SMALL.search(text, start, end)
         end = small.start() if small else end
     words = [word.strip(_EDGES).casefold() for word in text[start:end].split()]
-    known = _no_names() | defined
+    known = no_names() | defined
     if not any(words) or all(word in known or not any(map(str.isalpha, word)) for word in words):
         return start, start
     if len(words) == 1 and (_MEDICAL.search(words[0]) or (len(words[0]) < 3 and kind == "PERSON")):
@@ -200,12 +209,6 @@ def _abbreviations(text: str) -> frozenset[str]:
         if words and words[0][0].casefold() == letters[0] and sum(word[0].islower() for word in words) * 2 > len(words):
             found.add(match[2].casefold())
     return frozenset(found)
-
-
-@cache
-def _no_names() -> frozenset[str]:
-    lines = Path(__file__).with_name("no_names.txt").read_text("utf-8").splitlines()
-    return frozenset(" ".join(line for line in lines if not line.startswith("#")).split())
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from appliance.privacy.recognizers.gazetteer import no_names
 from appliance.privacy.recognizers.places import COUNTRIES, STATES
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
@@ -36,7 +37,7 @@ _ENDING = re.compile(
     r"|katu|tie|kuja|polku|raitti|puiestee|tänav|laan|straat|dreef|steenweg|plein|gracht|kade|singel|utca|stígur|vegur|braut|tún|stræti|ská|ova|ého|ićeva|ičeva)$",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"p\.? ?o\.? ?box|c/(?=\s?[A-Z])|#?[^\W_]+(?:['’\-/][^\W_]+)*", re.IGNORECASE)
+_TOKEN = re.compile(r"p\.? ?o\.? ?box|(?-i:[Cc]/(?=\s?[A-Z]))|#?[^\W_]+(?:['’\-/][^\W_]+)*", re.IGNORECASE)
 _HOUSE = re.compile(r"#?[0-9]{1,6}[A-RT-Za-rt-z]?(?:[-/][0-9]{1,5}[A-Za-z]?)?$")
 _POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]?$|[0-9][A-Z]{2}$|[A-Z][0-9][A-Z]$|[0-9][A-Z][0-9]$")
 _LINE = re.compile(r"[ \t.,;]*\r?\n[^\w\n(]{0,6}(?:\r?\n[^\w\n(]{0,4})?$")
@@ -63,6 +64,10 @@ _ADDRESS = re.compile(
     rf"{_MILITARY}|(?:{_STREET}){_TAIL}{{0,8}}|{_AHEAD_OF_UNIT}?{_UNIT}{_TAIL}{{0,8}}|[CN]{{1,3}}T(?:H|(?=[|,/lSp]|$))"
 )
 _CORNER = re.compile(r"(?:the )?corner of (?:[^\W_][\w.'’-]*\s?){1,4} and (?:[^\W\d_a-z][\w.'’-]*\s?|[0-9]+\s?){1,4}")
+_LABELLED = re.compile(
+    r"(?:^|\n|[.;,|] ?)[ \t]*(?:(?:home|mailing|street|postal|billing|shipping|delivery|residential|business|office|permanent|current|work|my|his|her) ){0,2}address[ \t]{0,2}(?:is[ \t]|:)[ \t]*\n?[ \t]*((?![^\n]*(?:@|://))[^\n:]{6,90}?)(?=[ \t.;]*(?:\n|$))",
+    re.IGNORECASE,
+)
 _ZIP = re.compile(
     r"\b(?:zip|zip ?code|postcode|postal code|post code|plz)\s*(?:is|:|#|no\.?)?\s*((?=[A-Z]*[0-9])[0-9A-Z]{3,6}(?:[ -][0-9A-Z]{2,4}(?![0-9A-Z]))?)(?!\w)",
     re.IGNORECASE,
@@ -240,10 +245,16 @@ _ALONE = frozenset(
         "parkway",
         "expressway",
         "turnpike",
+        "ave",
+        "blvd",
+        "rd",
+        "hwy",
+        "pkwy",
     ]
 )
 _MEASURE = re.compile(r"[0-9]+(?:MG|ML|KG|CM|MM|MCG|MHZ|GB|MB|KB|TB|PM|AM|HR|HZ|KM|X|D|K|M|B)$")
 _AUSTRALIA = frozenset(("NSW", "VIC", "QLD", "TAS", "ACT"))
+_DECIMAL = re.compile(r"[0-9][.,][0-9]|[0-9]%")
 _PO_BOX = re.compile(r"p\.? ?o\.? ?box", re.IGNORECASE)
 
 
@@ -305,7 +316,7 @@ def _read(text: str) -> tuple[str, list[tuple[int, int]]]:
             letters.append(mark)
             spans.append((match.start(), match.start()))
         last = match[0]
-        letters.append(_class(last))
+        letters.append("S" if _DECIMAL.search(text, max(0, match.start() - 2), match.end() + 2) else _class(last))
         spans.append(match.span())
     return "".join(letters), spans
 
@@ -314,6 +325,9 @@ def find(text: str) -> Iterator[Hit]:
     """Yield addresses (.85; number, words and number alone .6), street corners, and postcodes behind their label."""
     for match in _ZIP.finditer(text):
         yield Hit(*match.span(1), "POSTCODE", 0.85)
+    for match in _LABELLED.finditer(text):
+        if any(map(str.isdigit, match[1])):
+            yield Hit(*match.span(1), "ADDRESS", 0.65)
     if "corner of" in text:
         for match in _CORNER.finditer(text):
             yield Hit(*match.span(), "ADDRESS", 0.7)
@@ -324,6 +338,8 @@ def find(text: str) -> Iterator[Hit]:
             end -= 1
         found = text[spans[start][0] : spans[end - 1][1]]
         sure = any(letter in match[0] for letter in "UTtAaWK")
+        if not sure and any(word.casefold() in no_names() for word in re.findall(r"[A-Z0-9]{2,4}(?!\w)", found)):
+            continue  # BP 142/88
         if "H" in match[0]:
             plausible = sum(map(str.isdigit, found)) >= (1 if sure else 3)
         else:

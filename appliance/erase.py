@@ -18,6 +18,8 @@ from appliance import jobs
 from appliance.errors import BusyError, InputError, NotFoundError
 from appliance.files import append_durably
 from appliance.jobs import progress
+from appliance.privacy import site_rules
+from appliance.privacy.review import follow
 from appliance.release import registry
 from appliance.schema import Artifact, Dataset, Model, Record
 from appliance.store import Store
@@ -37,6 +39,7 @@ def erase(store: Store, reference: str) -> dict[str, Any]:
     dataset = store.dataset(reference)
     models = [item.reference for item in descendants(store, dataset) if isinstance(item, Model)]
     store.bury(dataset, "erase")
+    site_rules.follow(store, dataset.id, "", frozenset())
     _forget_work(store)
     return {"erased": [dataset.reference], "models_to_retrain": models}
 
@@ -230,6 +233,8 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
             rejected = store.write_rejected(draft, store.rejected(old))
             draft.meta |= {"read": rows + rejected} if "read" in old.meta else {}
     written: Dataset = draft.artifact
+    if old.stage == "raw":
+        follow(store, old, written)
     return written
 
 

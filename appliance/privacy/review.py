@@ -31,7 +31,7 @@ from appliance.settings import ReviewSettings
 from appliance.store import Store
 from appliance.words import _, language
 
-__all__ = ["Marks", "clustered", "marks", "raw_of", "require_reviewer", "review"]
+__all__ = ["Marks", "clustered", "follow", "marks", "raw_of", "require_reviewer", "review"]
 
 _NAMES = frozenset(each.name for each in KINDS)
 _WRONG = re.compile(r"-([0-9]{1,4})")
@@ -247,6 +247,15 @@ def _keep(store: Store, raw: Dataset, given: Marks) -> None:
     with locked(path.with_suffix(".lock")):
         before = path.read_bytes() if path.exists() else b""
         write_durably(path, before + line.encode("ascii") + b"\n")
+
+
+def follow(store: Store, old: Dataset, new: Dataset) -> None:
+    """Carry the marks and rules of a raw set over to `new`, its version without some records. What came from those is forgotten."""
+    kept = frozenset(record.id for record in store.records(new))
+    for each in marks(store, old):
+        if each.record in kept:
+            _keep(store, new, each)
+    site_rules.follow(store, old.id, new.id, kept)
 
 
 # -- the estimate -------------------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from appliance.files import locked, write_durably
@@ -18,12 +18,13 @@ from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 if TYPE_CHECKING:
     from appliance.store import Store
 
-__all__ = ["RULE", "SiteRule", "add", "drop", "load", "recognizer"]
+__all__ = ["RULE", "SiteRule", "add", "follow", "load", "recognizer"]
 
 RULE = "site_rule"
 _FILE = "site_rules"
 _PURPOSE = "site rules"
 _SCORE = 0.95
+_Rules = dict[tuple[str, str], "SiteRule"]
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
@@ -50,15 +51,18 @@ def add(store: Store, rule: SiteRule) -> None:
     _change(store, lambda rules: {**{(each.words, each.kind): each for each in [rule]}, **rules})
 
 
-def drop(store: Store, dataset: str) -> int:
-    """Forget the rules that were learnt from a data set (id), when it is erased. Returns how many."""
-    before = len(load(store))
-    if before:
-        _change(store, lambda rules: {key: each for key, each in rules.items() if each.dataset != dataset})
-    return before - len(load(store))
+def follow(store: Store, old: str, new: str, records: Container[str]) -> None:
+    """Let the rules that were learnt from the data set `old` (id) follow it to `new`, its version with `records` (ids) only; the others are forgotten."""
+    if any(each.dataset == old for each in load(store)):
+        _change(store, lambda rules: dict(_followed(rules, old, new, records)))
 
 
-_Rules = dict[tuple[str, str], SiteRule]
+def _followed(rules: _Rules, old: str, new: str, records: Container[str]) -> Iterator[tuple[tuple[str, str], SiteRule]]:
+    for key, rule in rules.items():
+        if rule.dataset != old:
+            yield key, rule
+        elif rule.record in records:
+            yield key, replace(rule, dataset=new)
 
 
 def _change(store: Store, change: Callable[[_Rules], _Rules]) -> None:

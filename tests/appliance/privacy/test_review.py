@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.erase import erase, erase_subjects
 from appliance.errors import InputError, IntegrityError, PolicyError
 from appliance.privacy import site_rules
 from appliance.privacy.detect import Scrubber
@@ -39,7 +40,10 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def raw(store: Store) -> Dataset:
     with store.draft("dataset", "letters", meta={"stage": "raw"}) as draft:
-        rows = [Record(f"{place:032x}", text, source=Source("a.csv", place)) for place, text in enumerate(TEXTS)]
+        rows = [
+            Record(f"{place:032x}", text, subject=f"P{place}", source=Source("a.csv", place))
+            for place, text in enumerate(TEXTS)
+        ]
         store.write_records(draft, rows)
     made: Dataset = draft.artifact
     return made
@@ -178,6 +182,18 @@ def test_erasing_the_set_removes_its_marks(store: Store, raw: Dataset) -> None:
     review(store, raw, without_models(), 2, 1, person.ask, person.tell)
     store.bury(raw, "erase")
     assert not list((store.home / "reviews").glob("*.jsonl"))
+
+
+def test_marks_and_rules_follow_a_set_that_lost_a_person(store: Store, raw: Dataset) -> None:
+    """What came from the erased person's record is forgotten; the rest goes on under the new set's key."""
+    person = Person({"anna.k": ["Quillfeather", "", "y"], "小豆豆": ["小豆豆", "", "y"]})
+    review(store, raw, without_models(), 4, 1, person.ask, person.tell)
+    erase_subjects(store, ["P0"], yes=True)
+    child = next(each for each in store.artifacts("dataset") if each.stage == "raw")
+    assert {each.record for each in marks(store, child)} == {f"{place:032x}" for place in (1, 2, 3)}
+    assert [(rule.words, rule.dataset) for rule in site_rules.load(store)] == [("小豆豆", child.id)]
+    erase(store, child.reference)
+    assert site_rules.load(store) == ()
 
 
 def test_changed_marks_are_noticed(store: Store, raw: Dataset) -> None:

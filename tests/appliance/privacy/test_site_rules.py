@@ -60,7 +60,7 @@ def test_rules_are_kept_encrypted_once_and_forgotten_with_their_set(tmp_path: Pa
         site_rules.add(store, rule)
     assert {each.words for each in site_rules.load(store)} == {"Quillfeather", "小豆豆", "Ward Seven East", "Zander"}
     assert b"Zander" not in (store.home / "site_rules").read_bytes()
-    assert site_rules.drop(store, "d1") == 1
+    site_rules.follow(store, "d1", "d2", {"r1"})
     assert len(site_rules.load(store)) == 3
     (store.home / "site_rules").write_text("AAAA")
     with pytest.raises(IntegrityError):

@@ -130,7 +130,7 @@ def dataset_of(token: str) -> bytes:
 def shares(files: Sequence[Path], home: Path | None = None) -> tuple[Share, Share]:
     """Read two people's key files. Raises `PolicyError` unless they are two, differ, and lie outside the home."""
     if len(files) != 2:
-        raise PolicyError(_("the vault takes two people's key files: give `--key` twice"))
+        raise PolicyError(_("the vault takes two people's key files: `--vault` (scrub) or `--key` (reveal) twice"))
     if home is not None and any(file.resolve().is_relative_to(home.resolve()) for file in files):
         raise PolicyError(_("a vault key file must lie outside the home; keep it where only its owner reads it"))
     first, second = map(_share, files)

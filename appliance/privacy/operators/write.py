@@ -105,7 +105,6 @@ class Run:
             "collisions": self.collisions,
         }
 
-
     def for_report(self) -> dict[str, Any]:
         """Return what only the report tells: the operator of each kind, and the shapes around findings."""
         operators = {name: self.policy.operator(name).operator for name in sorted(self.policy.kinds)}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,10 @@ def test_help_speaks_chinese() -> None:
         (["delete", "nothing"], 4, "skerry list"),
         (["serve"], 5, "skerry key add"),
         (["promote", "nothing"], 4, "nothing"),
+        (["recall", "nothing"], 2, "`--seeded N` or `--review N`"),
+        (["recall", "nothing", "--seeded", "1", "--review", "1"], 2, "`--seeded N` or `--review N`"),
+        (["recall", "nothing", "--seeded", "1"], 4, "`nothing`"),
+        (["recall", "nothing", "--review", "1"], 5, "a role of its own"),
     ],
 )
 def test_a_mistake_gives_one_line_and_its_code(arguments: list[str], code: int, words: str) -> None:
@@ -82,6 +87,32 @@ def test_a_file_is_scrubbed_with_out_only(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nhello\n")
     found = skerry("scrub", str(tmp_path / "a.csv"))
     assert found.returncode == 2 and "--out FILE" in found.stderr
+
+
+def test_recall_of_a_file_needs_no_home(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("message\nThe card was refused twice. Please help!\n")
+    report = tmp_path / "report"
+    options = ("--seeded", "1", "--policy", "structured-only", "--text-column", "message", "--report", str(report))
+    done = skerry("recall", str(tmp_path / "a.csv"), *options, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["planted"] == len(found["kinds"]) == found["found"] + found["missed"] + found["held_back"]
+    assert json.loads((report / "recall.json").read_text("utf-8")) == found
+    assert not Path(os.environ["SKERRY_HOME"]).exists()
+
+
+def test_raw_records_are_not_shown_into_a_file(tmp_path: Path) -> None:
+    """What a redirected stderr would keep is refused before any record is read."""
+    me = json.dumps([pwd.getpwuid(os.getuid()).pw_name])
+    with (tmp_path / "kept").open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "appliance.cli", "recall", "nothing", "--review", "1"],
+            stderr=file,
+            env=os.environ | {"SKERRY_REVIEW__REVIEWERS": me},
+            timeout=120,
+        )
+    assert done.returncode == 5
+    assert "terminal" in (tmp_path / "kept").read_text("utf-8")
 
 
 def test_rejected_rows_are_listed_with_their_place_and_reason(tmp_path: Path) -> None:

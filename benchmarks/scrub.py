@@ -18,7 +18,7 @@ from typing import Any
 from chinese_numbers import sentences
 
 from appliance.privacy import Scrubber
-from appliance.privacy.recognizers.spacy_entities import load
+from appliance.privacy.recognizers.spacy_entities import locate
 
 Span = tuple[int, int, str]
 Finder = Callable[[Sequence[str]], list[list[Span]]]
@@ -93,7 +93,7 @@ def presidio(folder: Path | None, organization: bool) -> Finder:
             labels_to_ignore=ignored + ([] if organization else ["ORGANIZATION", "ORG"])
         )
     )
-    engine.nlp = {"en": spacy.load(folder or load(None).path)}
+    engine.nlp = {"en": spacy.load(locate(folder))}
     analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
     return lambda texts: [
         [(each.start, each.end, each.entity_type) for each in analyzer.analyze(text, "en")] for text in texts

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from appliance.privacy.recognizers.gazetteer import given_names
-from appliance.privacy.recognizers.lac_entities import WORK
 from appliance.privacy.recognizers.person_en import NO_NAME
+from appliance.privacy.recognizers.person_zh import WORK
 from appliance.privacy.recognizers.plausible import EPONYM
 from appliance.privacy.recognizers.recognizer import Hit
 

@@ -42,6 +42,9 @@ _STOP = frozenset(
 _LEAD = re.compile(
     r".{0,8}?(?:住所地|所地|住所|地址|户籍地|居住地|老家|家住|现住|暂住|现居|租住|租房|坐落|座落|位于|籍贯|祖籍|来自|毕业|就读|路过|前|抵达|途经|返回|不服|服)"
 )
+# An address has one of these (一座大厦 has none), and speaks of one city (全市各区 of all).
+_CERTAIN = re.compile(r"[0-9A-Za-z]|[路街巷弄村镇乡省市区县旗号室]|单元|胡同")
+_ANY_CITY = re.compile(r"[全各该本我]市|各个|城市|[上股楼超]市|市[场民值]")
 _LONGEST = 30
 _PARTS = re.compile(r"[省市区县镇乡村路街道巷弄号栋幢座楼室]")
 
@@ -52,7 +55,9 @@ def find(text: str) -> Iterator[Hit]:
         for match in pattern.finditer(text):
             start = _leftmost(text, match.start())
             lead = _LEAD.match(text, start, match.start())
-            yield Hit(lead.end() if lead else start, match.end(), "ADDRESS", score)
+            start = lead.end() if lead else start
+            if _CERTAIN.search(text, start, match.end()) and not _ANY_CITY.search(text, start, match.end()):
+                yield Hit(start, match.end(), "ADDRESS", score)
     for match in _LABELLED.finditer(text):
         if len(set(_PARTS.findall(match[1]))) >= 2:
             last = list(_PARTS.finditer(match[1]))[-1].end()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from appliance.privacy.recognizers.gazetteer import word_list
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-__all__ = ["RECOGNIZER", "SURNAME"]
+__all__ = ["RECOGNIZER", "SURNAME", "WORK"]
 
 _SINGLE = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林罗高郑梁谢宋唐许韩邓冯曹彭曾肖萧田董袁潘蒋蔡余于杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付傅方白邹孟熊秦邱江尹薛闫阎段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫"
@@ -49,6 +49,8 @@ _CALLED = "先生|女士|小姐|太太|阿姨|师傅|大夫|医生|护士|律师
 _TITLED = re.compile(
     rf"(?<!{_HAN})((?:{_COMPOUND}|[{_COMMON}]){_HAN}{{0,2}}?)(?=(?:{_TITLE}))|((?:{_COMPOUND}|[{_COMMON}]))(?=(?:{_CALLED}))"
 )
+_CALLED_BEHIND = re.compile(rf"(?<=.)(?:{_CALLED})$")
+WORK = re.compile(r"《[^《》]{1,30}》")  # the title of a book, a film, a law: the names in it are not the subject's
 _NICK = re.compile(rf"(?<![\u4e00-\u9fff0-9])[老小阿]([{_COMMON}])(?=[,，。！!？?、:：\s]|$|说|在|的|把|你|您)")
 # The characters of the transcription tables of Xinhua News Agency (Names of the World's Peoples): foreign names are written with few others.
 _SOUNDS = (
@@ -69,6 +71,8 @@ _NO_GIVEN = frozenset(
 _NO_NAMES = frozenset(
     [
         "高度",
+        "纪委",
+        "来修",
         "高级",
         "高等",
         "高中",
@@ -275,7 +279,8 @@ def find(text: str) -> Iterator[Hit]:
     """Yield names behind a label (.7), ahead of a title (.65: the name without it), with a middle dot (.7), nicknames (.5)."""
     for match in _LABELLED.finditer(text):
         if _plausible(match[1]):
-            yield Hit(*match.span(1), "PERSON", 0.7)
+            title = _CALLED_BEHIND.search(match[1])
+            yield Hit(match.start(1), match.start(1) + (title.start() if title else len(match[1])), "PERSON", 0.7)
     for match in _LABELLED_COLON.finditer(text):
         yield Hit(*match.span(1), "PERSON", 0.7)
     for match in _TITLED.finditer(text):
@@ -284,7 +289,10 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(group), "PERSON", 0.65)
     for match in _NICK.finditer(text):
         yield Hit(*match.span(1), "PERSON", 0.5)
+    works = [match.span() for match in WORK.finditer(text)]
     for match in _DOTTED.finditer(text):
+        if any(start < match.start() < end for start, end in works):
+            continue
         end = match.end() - (match[0][-1] in "因以" and len(re.split("[·•・‧∙]", match[0])[-1]) > 3)
         yield Hit(match.start(), end, "PERSON", 0.7)
     for match in _PEOPLES.finditer(text):

@@ -263,7 +263,7 @@ def faults(content: Mapping[str, Any]) -> Iterator[str]:
 def _about_faults(about: Mapping[str, Any]) -> Iterator[str]:
     for key in about:
         if key not in _KEYS:
-            yield unknown(_("key"), key, _KEYS)
+            yield unknown(_("entry"), key, _KEYS)
     if not _NAME.fullmatch(str(about.get("name", ""))):
         yield _("`name` is missing, or no name: letters, digits, Han characters, `_`, `-` and `.`, at most 64")
     if about.get("mode", "balanced") not in get_args(Mode):

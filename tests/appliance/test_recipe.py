@@ -34,6 +34,24 @@ def test_sections_that_are_settings_override_them(tmp_path: Path) -> None:
     assert recipe.overrides == {"train": {"method": "probe"}, "curate": {"split": "0.7/0.1/0.2"}}
 
 
+def test_policy_and_key_files_lie_beside_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text("[policy]\nname = 'mine'")
+    text = "[data]\nfiles = ['a.csv']\n[scrub]\npolicy = '{}'\nvault = ['a.key', '/b.key']"
+    recipe = read_recipe(write(tmp_path, text.format("mine.toml")))
+    assert recipe.overrides["scrub"] == {
+        "policy": str(tmp_path / "mine.toml"),
+        "vault": [str(tmp_path / "a.key"), "/b.key"],
+    }
+    assert recipe.files() == [tmp_path / "a.csv", tmp_path / "mine.toml"]
+    assert read_recipe(write(tmp_path, text.format("gdpr"))).overrides["scrub"]["policy"] == "gdpr"
+
+
+def test_a_wrong_policy_stops_a_recipe_before_any_work(tmp_path: Path) -> None:
+    text = "[data]\nfiles = ['a.csv']\n[scrub]\npolicy = 'gdrp'"
+    with pytest.raises(SettingsError, match="`gdpr`"):
+        pipeline.run(Store.open(), read_recipe(write(tmp_path, text)).arguments())
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

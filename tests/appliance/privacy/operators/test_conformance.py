@@ -12,7 +12,8 @@ from hypothesis import strategies as some
 
 from appliance.privacy.kinds import KINDS
 from appliance.privacy.operators import Run, Writer
-from appliance.privacy.operators.value import normal
+from appliance.privacy.operators.date_shift import days_of
+from appliance.privacy.operators.value import Keyed, normal
 from appliance.privacy.policy import OPERATORS, OperatorSpec, Policy
 from appliance.privacy.vault import Vault
 from appliance.schema import Finding
@@ -146,6 +147,13 @@ def test_the_second_look_reads_placeholders_wherever_an_operator_wrote() -> None
 def test_hashes_have_the_stated_length() -> None:
     assert re.fullmatch("<PHONE_[0-9a-f]{16}>", write("hmac", "PHONE", "13912345678"))
     assert re.fullmatch("<PHONE_[0-9a-f]{40}>", write("hmac", "PHONE", "13912345678", length=40))
+
+
+def test_shifts_differ_by_subject_and_are_never_nothing() -> None:
+    days = [days_of(f"subject {number}", Keyed(KEY)) for number in range(2000)]
+    assert set(days) <= set(range(-365, 366)) - {0}
+    assert {-365, 365, -1, 1} & set(days) and len(set(days)) > 600
+    assert {days_of(f"subject {number}", Keyed(KEY), 1) for number in range(50)} == {-1, 1}
 
 
 def test_suppress_tells_neither_kind_nor_length() -> None:

@@ -59,6 +59,8 @@ def test_help_speaks_chinese() -> None:
         (["recall", "nothing", "--seeded", "1", "--review", "1"], 2, "`--seeded N` or `--review N`"),
         (["recall", "nothing", "--seeded", "1"], 4, "`nothing`"),
         (["recall", "nothing", "--review", "1"], 5, "a role of its own"),
+        (["policy", "check", "hipaa"], 2, "`hipaa-safe-harbor`"),
+        (["reveal", "<VAULT_A>", "--reason", "why", "--key", "nothing"], 5, "two people's"),
     ],
 )
 def test_a_mistake_gives_one_line_and_its_code(arguments: list[str], code: int, words: str) -> None:
@@ -87,6 +89,32 @@ def test_a_file_is_scrubbed_with_out_only(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nhello\n")
     found = skerry("scrub", str(tmp_path / "a.csv"))
     assert found.returncode == 2 and "--out FILE" in found.stderr
+
+
+def test_a_policy_is_checked_and_its_faults_are_listed(tmp_path: Path) -> None:
+    listed = json.loads(skerry("policy", "list", "--json").stdout)["policies"]
+    assert {"balanced", "gdpr", "pipl"} < {each["policy"] for each in listed}
+    assert json.loads(skerry("policy", "check", "gdpr", "--json").stdout)["ok"] is True
+    (tmp_path / "mine.toml").write_text("[policy]\nname = 'mine'\n[kinds]\nPERSN = 'surogate'\n")
+    done = skerry("policy", "check", str(tmp_path / "mine.toml"), "--json")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert [each["error"].count("`PERSON`") for each in json.loads(done.stdout)["errors"]] == [1, 0]
+    assert not Path(os.environ["SKERRY_HOME"]).exists()
+
+
+def test_two_people_seal_a_file_and_open_it_again(tmp_path: Path) -> None:
+    policy, plain = tmp_path / "mine.toml", tmp_path / "a.csv"
+    policy.write_text("[policy]\nname = 'mine'\nmode = 'structured-only'\n[kinds]\nPHONE = 'vault'\n")
+    plain.write_text("id,text\n1,call 212-555-0187\n")
+    a, b, sealed, back = (str(tmp_path / name) for name in ("a.key", "b.key", "sealed.csv", "back.csv"))
+    assert [skerry("vault", "key", file).returncode for file in (a, b, b)] == [0, 0, 2]
+    done = skerry("scrub", str(plain), "--out", sealed, "--policy", str(policy), "--vault", a, "--vault", b, "--json")
+    assert done.returncode == 0, done.stderr
+    assert "555" not in Path(sealed).read_text()
+    done = skerry("reveal", sealed, "--out", back, "--reason", "an audit", "--key", b, "--key", a, "--json")
+    assert (done.returncode, json.loads(done.stdout)["revealed"]) == (0, 1), done.stderr
+    assert Path(back).read_text().split() == plain.read_text().split()
+    assert "audit" in skerry("history", "--json").stdout and "555" not in done.stdout
 
 
 def test_recall_of_a_file_needs_no_home(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ policy_app = typer.Typer(help=_("Policies: which personal data, and what stands 
 vault_app = typer.Typer(help=_("The vault of values that two people together can read again."), no_args_is_help=True)
 for name, group in (("jobs", jobs_app), ("base", base_app), ("key", key_app), ("audit", audit_app)):
     app.add_typer(group, name=name)
-for name, group in (("policy", policy_app), ("vault", vault_app)):
+table_app = typer.Typer(help=_("Tables: who stands out in one, and k-anonymity."), no_args_is_help=True)
+for name, group in (("policy", policy_app), ("vault", vault_app), ("table", table_app)):
     app.add_typer(group, name=name)
 
 Project = Annotated[str, typer.Option("--project", help=_("The project everything belongs to."))]
@@ -203,6 +204,55 @@ def restore(
     from appliance.settings import home_folder
 
     _show(_with_progress(lambda _report: put_back(folder, home_folder(), project)), json)
+
+
+Roles = Annotated[Path, typer.Option("--roles", help=_("The file that `skerry table roles` wrote and you confirmed."))]
+KeepK = Annotated[
+    int | None, typer.Option("-k", help=_("Rows that must share each combination; default: the roles file's."))
+]
+ReportFolder = Annotated[Path | None, typer.Option("--report", help=_("Folder for the report as JSON and HTML."))]
+
+
+@table_app.command("roles", help=_("Propose what each column of a table is; you check and confirm it."))
+def table_roles(
+    file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL, Parquet or XLSX."))],
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("The file to write; default: FILE.roles.toml here."))
+    ] = None,
+    json: Json = False,
+) -> None:
+    from appliance.privacy.tables.table import roles
+    from appliance.settings import load
+
+    _show(roles(file, out or Path(f"{file.name}.roles.toml"), load().scrub), json)
+
+
+@table_app.command("report", help=_("Tell how many rows share each combination of quasi-identifiers."))
+def table_report(
+    file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL, Parquet or XLSX."))],
+    roles: Roles,
+    k: KeepK = None,
+    report: ReportFolder = None,
+    json: Json = False,
+) -> None:
+    from appliance.privacy.tables.table import report as measure
+
+    _show(measure(file, roles, k, report), json)
+
+
+@table_app.command("anonymize", help=_("Widen and hide cells until at least k rows share each combination."))
+def table_anonymize(
+    file: Annotated[Path, typer.Argument(help=_("CSV, TSV, JSONL, Parquet or XLSX."))],
+    roles: Roles,
+    out: Annotated[Path, typer.Option("--out", help=_("CSV, TSV, JSONL or Parquet to write."))],
+    k: KeepK = None,
+    report: ReportFolder = None,
+    json: Json = False,
+) -> None:
+    from appliance.privacy.tables.table import anonymize
+    from appliance.settings import load
+
+    _show(anonymize(file, roles, out, load().scrub, k, report), json)
 
 
 @app.command(help=_("Tell what uses how much room."))

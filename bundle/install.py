@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import advice, tls, units
-from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError
+from bundle.errors import HardwareError, IntegrityError, MissingPartError, NotFoundError, PolicyError, UsageError
 from bundle.manifest import MANIFEST, MODELS, PACKED, PROFILE, REQUIREMENTS, RUNTIME, WHEELS, files_below, parse, sha256
 from bundle.preflight import FAIL, WARN, about, preflight
 from bundle.sign import check, fingerprint, on_paper
@@ -113,6 +114,8 @@ for name in names:
         link.symlink_to(models / name)
 """
 
+# Paths stand in the command's script and in units, where these mean something.
+_PLAIN = re.compile(r"[^\s\"'$`\\%;&|<>(){}*?\[\]#!]+")
 _COMMAND = """\
 #!/bin/sh
 # Whatever release is in use. Root becomes the site's user.
@@ -155,6 +158,7 @@ def install(
     place, steps = Prefix(prefix or default_prefix()), Steps()
     if about(source).get(advice.ADVISES):
         return advice.renew(source, place, trusted(place.path, vendor_key, second, sm2))
+    _check_options(lan, port, [place.path, home, keys])
     with steps("preflight", _("looked at this machine")):
         _require_machine(source, place, home, port, bool(gpu), runtime)
     with room_named(place.path), place.locked() as lock:
@@ -201,6 +205,21 @@ def install(
 
 
 # -- before anything is written ----------------------------------------------------------------------------------------
+
+
+def _check_options(lan: Sequence[str], port: int | None, folders: Sequence[Path | None]) -> None:
+    for one in lan:
+        units.network(one)
+    if port is not None and not 0 < port < 65536:
+        raise UsageError(_("`--port {port}`: a port is a number from 1 to 65535", port=port))
+    for path in filter(None, folders):
+        if not _PLAIN.fullmatch(str(path)):
+            raise UsageError(
+                _(
+                    "`{path}` has a space or a sign that scripts and services take otherwise; name another folder",
+                    path=path,
+                )
+            )
 
 
 def _require_machine(

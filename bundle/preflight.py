@@ -300,7 +300,7 @@ def _there(path: Path) -> Path:
 
 
 def _writable(path: Path) -> bool:
-    return os.access(_there(path), os.W_OK)
+    return _there(path).is_dir() and os.access(_there(path), os.W_OK)
 
 
 def _port(wanted: Wanted) -> Iterator[Json]:

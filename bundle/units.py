@@ -151,7 +151,7 @@ def units(place: Prefix, site: Mapping[str, Any]) -> dict[str, str]:
     )
     if gpu:  # the driver's device nodes
         hardened += "DeviceAllow=char-nvidia rw\nDeviceAllow=char-nvidia-uvm rw\n"
-    networks = [str(_network(one)) for one in site["lan"]]
+    networks = [str(network(one)) for one in site["lan"]]
     words = {
         "command": place.link / "venv" / "bin" / "skerry",
         "addon": place.command.with_name("label-studio"),
@@ -173,7 +173,8 @@ def _ours(site: Mapping[str, Any]) -> tuple[str, ...]:
     return (LABEL_STUDIO,) if "label-studio" in site.get("services", ()) else (WATCH, SERVE, WORK)
 
 
-def _network(text: str) -> Any:
+def network(text: str) -> Any:
+    """Read a network, as `192.168.10.0/24`. Raises `UsageError` for what is none."""
     try:
         return ipaddress.ip_network(text)
     except ValueError as error:

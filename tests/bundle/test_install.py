@@ -147,6 +147,18 @@ def test_the_first_time_a_vendor_key_is_demanded(tmp_path: Path, payloads: dict[
     assert "--vendor-key" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--lan", "foo"), ("--port", "99999"), ("--home", "/srv/two words"), ("--keys", "/srv/$HOME")]
+)
+def test_a_wrong_option_is_named_before_anything_is_done(
+    tmp_path: Path, payloads: dict[str, Path], option: str, value: str
+) -> None:
+    machine = Machine(tmp_path)
+    done = machine.install(payloads["1"], option, value)
+    assert done.returncode == 2 and value in done.stderr, done.stderr
+    assert not machine.prefix.exists()
+
+
 def test_two_installations_do_not_run_at_once(
     machine: Machine, payloads: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,10 @@ def test_a_prefix_that_forbids_programs_fails(tmp_path: Path) -> None:
         forbidden = page.Wanted(ABOUT, folder / "skerry", tmp_path / "home", 8080, False, False)
         assert level(page._places, forbidden, "prefix") == "FAIL"
         assert level(page._places, wanted(tmp_path), "prefix") == "PASS"
+        file = tmp_path / "file"
+        file.touch()
+        below = page.Wanted(ABOUT, file / "skerry", tmp_path / "home", 8080, False, False)
+        assert level(page._places, below, "prefix") == "FAIL"
     finally:
         subprocess.run(["umount", folder], check=True)
 

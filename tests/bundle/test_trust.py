@@ -124,3 +124,16 @@ def test_the_installers_own_staging_folder_is_in_nobodys_way(tmp_path: Path, key
     payload, keys = _unpacked(wanted, place, Keys(key / "vendor.pem"))
     assert "# serial: 8\n" in (payload / "MANIFEST").read_text()
     assert keys == Keys(key / "vendor.pem")
+
+
+def test_a_next_key_takes_the_place_of_the_old_one(tmp_path: Path, key: Path) -> None:
+    """Signed by the old key, it comes with a stick; from then on the old key's sticks are a stranger's."""
+    place = Prefix(tmp_path / "prefix")
+    place.path.mkdir()
+    keep(place, Keys(key / "vendor.pem"))
+    sign.keygen(tmp_path / "next", signed_by=key)
+    _payload, keys = _unpacked(make_stick(tmp_path / "new", tmp_path / "next", serial="8"), place, trusted(place.path))
+    keep(place, keys)
+    assert sign.fingerprint(place.vendor_key) == sign.fingerprint(tmp_path / "next" / "vendor.pem")
+    with pytest.raises(IntegrityError, match="is signed by"):
+        _unpacked(make_stick(tmp_path / "old", key, serial="9"), place, trusted(place.path))

@@ -1,6 +1,6 @@
 """Seeded recall: synthetic identities planted into copies of the user's own records, and the share of them that the scrub finds.
 
-The records are read, an identity is put at the edge of one of a copy's sentences, the copy goes through the same `scrub_cells` as a scrub; nothing is stored.
+The records are read, an identity is put at the edge of one of a copy's sentences, the copy goes through the same `scrub_rows` as a scrub; nothing is stored.
 An identity is found only when all its letters and digits lie in findings whose operator does not keep them. One in a record that is held back is not found and
 does not leak either: it is counted apart.
 """
@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from random import Random
 from typing import Any, Literal
 
@@ -19,8 +18,9 @@ from appliance.errors import InputError
 from appliance.jobs import progress
 from appliance.privacy import identities, site_rules
 from appliance.privacy.detect import Scrubber
+from appliance.privacy.operators import Run, Writer
 from appliance.privacy.policy import Policy, load
-from appliance.privacy.scrub import scrub_cells
+from appliance.privacy.scrub import Row, scrub_rows
 from appliance.schema import Dataset, Finding, Record
 from appliance.settings import ScrubSettings
 from appliance.store import Store
@@ -87,13 +87,13 @@ def seeded(
     kinds = sorted(policy.kinds)
     planted = (plant(random.choice(pool), kind, random) for kind in kinds for _each in range(number))
     outcomes: Counter[tuple[str, str, str]] = Counter()
-    done = 0
-    while batch := list(islice(planted, batch_rows)):
-        progress("recall", done, number * len(kinds))
-        rows = scrub_cells([[("", each.text)] for each in batch], scrubber)
-        for each, (_text, found) in zip(batch, rows, strict=True):
-            outcomes[each.kind, each.language, _outcome(each, found, kept)] += 1
-        done += len(batch)
+    run = Run.alone()
+    rows = (Row([("", each.text)], Writer(run), each) for each in planted)
+    for done, (row, _texts, found) in enumerate(scrub_rows(rows, scrubber, batch_rows)):
+        if done % 100 == 0:
+            progress("recall", done, number * len(kinds))
+        each: Planted = row.item
+        outcomes[each.kind, each.language, _outcome(each, found, kept)] += 1
     return {"policy": policy.name, "policy_digest": policy.digest, "seed": seed} | _summary(outcomes, kinds)
 
 

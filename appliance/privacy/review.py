@@ -31,7 +31,7 @@ from appliance.settings import ReviewSettings
 from appliance.store import Store
 from appliance.words import _, language
 
-__all__ = ["Marks", "clustered", "follow", "marks", "raw_of", "require_reviewer", "review"]
+__all__ = ["Marks", "annotated", "clustered", "follow", "marks", "raw_of", "require_reviewer", "review"]
 
 _NAMES = frozenset(each.name for each in KINDS)
 _WRONG = re.compile(r"-([0-9]{1,4})")
@@ -229,6 +229,14 @@ def marks(store: Store, raw: Dataset) -> list[Marks]:
         Marks(row["record"], *(tuple(map(_span, row[name])) for name in ("found", "missed", "wrong")))
         for row in latest.values()
     ]
+
+
+def annotated(store: Store, raw: Dataset) -> Iterator[tuple[str, list[Span]]]:
+    """Yield the text of each reviewed record with its true spans, found and missed, in order: what a tagger of the site's own learns from."""
+    given = {each.record: each for each in marks(store, raw)}
+    for record in store.records(raw):
+        if record.id in given:
+            yield record.text, sorted(given[record.id].found + given[record.id].missed)
 
 
 def _span(row: Sequence[Any]) -> Span:

@@ -15,7 +15,7 @@ from appliance.errors import InputError, IntegrityError, PolicyError
 from appliance.privacy import site_rules
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.policy import load
-from appliance.privacy.review import Marks, clustered, estimate, marks, raw_of, require_reviewer, review
+from appliance.privacy.review import Marks, annotated, clustered, estimate, marks, raw_of, require_reviewer, review
 from appliance.privacy.scrub import scrub
 from appliance.schema import Dataset, Record, Source
 from appliance.settings import ReviewSettings, ScrubSettings
@@ -87,6 +87,15 @@ def test_a_reviewer_marks_what_was_missed_and_wrong(store: Store, raw: Dataset) 
     assert (TEXTS[0][start:end], kind) == ("Quillfeather", "PERSON")
     assert [kind for _start, _end, kind in by_record[f"{1:032x}"].wrong] == ["EMAIL"]
     assert any("⟦1 EMAIL: anna.k@example.org⟧" in line for line in person.shown)
+
+
+def test_reviewed_records_are_annotations_to_learn_from(store: Store, raw: Dataset) -> None:
+    person = Person({"anna.k": ["Quillfeather", "", "n"], "小豆豆": ["-1"]})
+    review(store, raw, without_models(), 4, 1, person.ask, person.tell)
+    learnt = [(text, [(text[start:end], kind) for start, end, kind in spans]) for text, spans in annotated(store, raw)]
+    assert learnt[0] == (TEXTS[0], [("anna.k@example.org", "EMAIL"), ("Quillfeather", "PERSON")])
+    assert learnt[1] == (TEXTS[1], [])
+    assert len(learnt) == 4
 
 
 def test_every_place_of_the_words_is_marked(store: Store, raw: Dataset) -> None:

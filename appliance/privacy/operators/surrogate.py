@@ -11,7 +11,7 @@ from collections.abc import Callable
 from appliance.privacy import dates
 from appliance.privacy.normalise import normalise
 from appliance.privacy.operators.date_shift import days_of
-from appliance.privacy.operators.value import Keyed, Scope, Value
+from appliance.privacy.operators.value import Keyed, Scope, Value, normal
 from appliance.privacy.surrogates import names, numbers, phones, places, reach
 
 __all__ = ["replace"]
@@ -22,12 +22,13 @@ _NONE = frozenset(
 
 
 def replace(value: Value, scope: Scope) -> str | None:
-    """Return the surrogate; None for a kind or a script that has none."""
+    """Return the surrogate, never the value itself; None for a kind or a script that has none."""
     if value.kind in _NONE:
         return None
     if value.kind in ("DATE", "BIRTH_DATE"):
         return dates.shift(value.text, days_of(value.normal, scope.keyed), scope.today)
-    return _WORK.get(value.kind, numbers.number)(value, scope.keyed)
+    written = _WORK.get(value.kind, numbers.number)(value, scope.keyed)
+    return None if written is None or normal(written) == value.normal else written
 
 
 def _age(value: Value, keyed: Keyed) -> str | None:

@@ -24,6 +24,8 @@ fort ft port island islands bay beach springs valley river heights usa us uk str
 plaza bus route state province region district
 """
 _STAY = frozenset(_KINDS_OF_PLACE.split())
+_UNITS = "the of and at in upon de la le du des del po p o box unit suite ste apt apartment flat floor fl room rm building bldg"
+_NO_NAME = frozenset(_UNITS.split())
 _REGIONS = "|".join((*STATES, *STATES.values(), *COUNTRIES))
 _PART = re.compile(
     rf"(?P<zip>(?:(?<=[A-Z][A-Z] )|(?<=, ))[0-9]{{5}}(?:-[0-9]{{4}})?(?=\W*(?:USA?\b.*)?$)|(?<![0-9])[0-9]{{5}}-[0-9]{{4}}(?![0-9]))"
@@ -51,7 +53,17 @@ def place(value: Value, keyed: Keyed) -> str | None:
         if plain.strip() in regions:
             return keyed.pick(sorted(regions), "region", plain.strip(), but=plain.strip())
     places = count()
+    plain = "".join(_named(piece, keyed) for piece in re.split(r"([,;\n])", plain))
     return _PART.sub(lambda part: _new_part(part, f"{value.normal} {next(places)}", keyed), plain)
+
+
+def _named(piece: str, keyed: Keyed) -> str:
+    """Give a piece another name where its name is made of words that stay: `Park Lane`, `North Island`, `The Old House`."""
+    words = list(re.finditer(r"[^\W\d_]+", piece))
+    if len(words) < 2 or any(word[0].lower() not in _STAY for word in words):
+        return piece
+    name = next((word for word in words[:-1] if word[0].lower() not in _NO_NAME), None)
+    return piece[: name.start()] + _new_word(name[0], keyed) + piece[name.end() :] if name else piece
 
 
 def _new_part(part: re.Match[str], key: str, keyed: Keyed) -> str:
@@ -96,8 +108,10 @@ def _new_number(old: str, key: str, keyed: Keyed) -> str:
 def _word(word: str, keyed: Keyed) -> str:
     if _HAN_RUN.search(word):
         return _HAN_RUN.sub(lambda run: _chinese(run[0], keyed), word)
-    if word.lower() in _STAY:
-        return word
+    return word if word.lower() in _STAY else _new_word(word, keyed)
+
+
+def _new_word(word: str, keyed: Keyed) -> str:
     if len(word) == 1:
         return keyed.pick("ABCDEFGH", "unit", word, but=word.upper())
     new = town(keyed, "place", word.casefold())

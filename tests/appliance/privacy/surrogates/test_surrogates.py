@@ -136,6 +136,15 @@ def test_chinese_names_keep_their_number_of_characters(name: str) -> None:
     assert re.fullmatch(r"[\u4e00-\u9fff·]+", new)
 
 
+@pytest.mark.parametrize(
+    "text", ["5 Park Lane, London", "12 North Street", "The Old House", "North Island", "PO Box 12, Lake City"]
+)
+def test_a_name_made_of_words_that_stay_does_not_stay(text: str) -> None:
+    new = made("ADDRESS", text)
+    assert not re.search("Park Lane|North Street|Old House|North Island|Lake City", new)
+    assert re.search("Lane|Street|House|Island|City", new)
+
+
 def test_a_town_has_one_surrogate_alone_and_in_an_address() -> None:
     assert made("LOCATION", "Springfield") in made("ADDRESS", "12 Main Street, Springfield, IL 62704")
 
@@ -146,7 +155,7 @@ def test_no_surrogate_equals_its_original(words: list[str]) -> None:
     for kind in ("PERSON", "LOCATION", "ORGANIZATION"):
         text = " ".join(word.title() for word in words)
         new = surrogate.replace(Value(text, kind, "s"), SCOPE)
-        assert new is None or normal(new) != normal(text) or not re.sub(r"\W", "", new)
+        assert new is None or normal(new) != normal(text)
 
 
 @pytest.mark.parametrize("kind", ["SECRET", "GPS", "NATIONALITY", "CARD_SECURITY"])

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,21 +106,29 @@ def about(source: Path) -> Json:
 
     Raises `NotFoundError` where there is neither, `IntegrityError` where they cannot be read.
     """
+    if (source / PROFILE).is_file():
+        return _of_payload(source)
+    folders = [source / at for at in ("", SECOND_COPY, "VOLUME1", f"VOLUME1/{SECOND_COPY}")]
+    there = [folder / PARTS for folder in folders if (folder / PARTS).is_file()]
+    for path in there:  # a scratched list has a second copy
+        with suppress(IntegrityError, ValueError, OSError):
+            return dict(parse(path.read_text("ascii"), PARTS).header)
+    if there:
+        raise IntegrityError(_("what `{path}` says of itself cannot be read; ask for it once more", path=source))
+    raise NotFoundError(_("`{path}` is no stick, no staging folder and no payload", path=source))
+
+
+def _of_payload(payload: Path) -> Json:
+    report = payload / REPORTS / advice.REPORT
+    known = {_ADVISORIES: advice.read(report)} if report.is_file() else {}
     try:
-        if (source / PROFILE).is_file():
-            listed = (source / MANIFEST).is_file()
-            header = parse((source / MANIFEST).read_text("ascii"), MANIFEST).header if listed else {}
-            report = source / REPORTS / advice.REPORT
-            known = {_ADVISORIES: advice.read(report)} if report.is_file() else {}
-            return {**header, **json.loads((source / PROFILE).read_bytes()), **known}
-        for folder in (source, source / "VOLUME1", source / SECOND_COPY):
-            if (folder / PARTS).is_file():
-                return dict(parse((folder / PARTS).read_text("ascii"), PARTS).header)
+        listed = (payload / MANIFEST).is_file()
+        header = parse((payload / MANIFEST).read_text("ascii"), MANIFEST).header if listed else {}
+        return {**header, **json.loads((payload / PROFILE).read_bytes()), **known}
     except (ValueError, TypeError):
         raise IntegrityError(
-            _("what `{path}` says of itself cannot be read; `receive` it first", path=source)
+            _("what `{path}` says of itself cannot be read; ask for it once more", path=payload)
         ) from None
-    raise NotFoundError(_("`{path}` is no stick, no staging folder and no payload", path=source))
 
 
 def _row(name: str, level: str, text: str) -> Json:

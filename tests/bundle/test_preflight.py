@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bundle import preflight as page
-from bundle.errors import NotFoundError
+from bundle.errors import IntegrityError, NotFoundError
 from bundle.manifest import Listing
 from bundle.profile import for_target, load
 from tests.bundle.small import Machine, make_payload
@@ -86,6 +86,22 @@ def test_a_stick_is_told_by_its_list_of_parts(tmp_path: Path) -> None:
     said = page.preflight(tmp_path, tmp_path / "prefix", tmp_path / "home")
     assert not said["ok"]
     assert [row["name"] for row in said["checks"] if row["level"] == "FAIL"] == ["platform"]
+
+
+def test_a_scratched_list_has_a_second_copy(stick: Path) -> None:
+    """A stick that can be repaired must not be refused before."""
+    whole = page.about(stick)
+    (stick / "PARTS").write_bytes(b"\xff scratched")
+    assert page.about(stick) == whole
+    (stick / "COPY2" / "PARTS").write_bytes(b"scratched")
+    with pytest.raises(IntegrityError, match="says of itself"):
+        page.about(stick)
+
+
+def test_a_payload_that_says_nothing_sensible_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "profile.json").write_text("{")
+    with pytest.raises(IntegrityError, match="says of itself"):
+        page.preflight(tmp_path)
 
 
 def test_what_is_no_bundle_is_named(tmp_path: Path) -> None:

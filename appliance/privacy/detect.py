@@ -29,7 +29,8 @@ __all__ = ["Scope", "Scrubber"]
 Language = Literal["en", "zh", "auto"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
-_PLACEHOLDER = re.compile(r"<[A-Z_]+_[0-9]{1,9}>")
+# What an operator wrote: a numbered placeholder, a keyed hash, a vault token.
+_PLACEHOLDER = re.compile(r"<[A-Z_]+_(?:[0-9]{1,9}|(?=[0-9]*[a-f])[0-9a-f]{16,64}|[A-Z2-7]{58,})>")
 _DIGIT = re.compile("[0-9]")
 _DIGITS = "0123456789"
 _KNOWN = frozenset(each.name for each in KINDS)

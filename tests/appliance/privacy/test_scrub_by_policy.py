@@ -129,6 +129,19 @@ def test_a_sealed_set_comes_back_for_two(tmp_path: Path) -> None:
     assert scrub(store, source, mine(tmp_path, "vault", vault=tuple(keys[:2]))).id == child.id
 
 
+def test_what_operators_wrote_survives_another_scrub(tmp_path: Path) -> None:
+    keys = (tmp_path / "a.key", tmp_path / "b.key")
+    for file in keys:
+        vault.key(file)
+    store = Store.open()
+    child = scrub(store, raw(store), mine(tmp_path, "vault", vault=keys))
+    again = scrub(store, child, ScrubSettings(batch_rows=2))
+    wrote = re.compile(r"<[A-Z_]+_[A-Z2-7]{58,}>|<BANK_CARD_[0-9a-f]{16}>")
+    before, after = ([wrote.findall(each.text) for each in store.records(item)] for item in (child, again))
+    assert before == after
+    assert [len(each) for each in after] == [1, 1, 0]
+
+
 def test_a_policy_that_cannot_be_kept_stops_before_any_work(tmp_path: Path) -> None:
     store = Store.open()
     source = raw(store)

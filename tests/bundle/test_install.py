@@ -21,7 +21,7 @@ import pytest
 from bundle import sign
 from bundle.delta import delta
 from bundle.errors import InputError
-from bundle.install import self_test
+from bundle.install import _unpack_runtime, self_test
 from bundle.media import put_on_stick
 from bundle.slots import Prefix, Programs
 from tests.bundle.small import Machine, key_folder, make_payload
@@ -384,6 +384,17 @@ def test_a_carried_python_is_unpacked_and_used(tmp_path: Path, payloads: dict[st
     assert machine.install(payloads["2"]).returncode == 0, "a bundle that leaves the runtime out takes the one before"
     assert (machine.prefix / "current" / "runtime" / "bin" / "python3").is_file()
     assert machine.version() == "2.0"
+
+
+def test_a_conda_environment_is_told_once_where_it_lies(tmp_path: Path) -> None:
+    """Its own `conda-unpack` is run by its own Python, at its final place."""
+    told = b"import pathlib; (pathlib.Path(__file__).parent / 'told').write_text(__file__)"
+    runtime = packed(tmp_path / "RUNTIME.TGZ", ("bin/python3", "", a_python()), ("bin/conda-unpack", "", told))
+    with Prefix(tmp_path / "prefix").locked() as lock:
+        programs = Programs(tmp_path / "home", tmp_path / "keys", None, lock)
+        python = _unpack_runtime(runtime, tmp_path / "runtime", programs)
+    assert python == tmp_path / "runtime" / "bin" / "python3"
+    assert (tmp_path / "runtime" / "bin" / "told").read_text() == str(tmp_path / "runtime" / "bin" / "conda-unpack")
 
 
 @pytest.mark.parametrize(

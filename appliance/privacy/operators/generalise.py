@@ -7,7 +7,7 @@ POSTCODE                  US: the first three digits and `**`, `000**` where few
 ADDRESS, LOCATION         the province, state or country that it names
 ========================  ============================================================================================
 
-HIPAA 164.514(b)(2)(i)(B)-(C) sets the three digits, the year and the 90; GB/T 37964-2019 annex A and ISO/IEC 20889 8.5 name the technique.
+HIPAA 164.514(b)(2)(i)(B)-(C) sets the three digits, the year and the 90; GB/T 37964-2019 annex A and ISO/IEC 20889:2018 name the technique.
 What has no wider class here, or cannot be read, becomes a placeholder.
 """
 

@@ -1,4 +1,4 @@
-"""`suppress`: three asterisks, whatever it was; neither kind nor length nor identity is told (ISO/IEC 20889 8.4, masking of a value)."""
+"""`suppress`: three asterisks, whatever it was; neither kind nor length nor identity is told (ISO/IEC 20889:2018, suppression techniques)."""
 
 from __future__ import annotations
 

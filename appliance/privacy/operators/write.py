@@ -68,7 +68,7 @@ class Run:
         self.shapes = Shapes()
         self.operators: Counter[str] = Counter()
         self.fallbacks: Counter[str] = Counter()
-        self.collisions = 0
+        self._shared: set[tuple[str, int, int]] = set()
 
     @classmethod
     def alone(cls) -> Run:
@@ -93,16 +93,18 @@ class Run:
         key = (value.kind, _short(self._scope.keyed, normal(written)))
         mine = _short(self._scope.keyed, value.normal)
         if len(self._surrogates) < _COUNTED or key in self._surrogates:
-            self.collisions += self._surrogates.setdefault(key, mine) != mine
+            first = self._surrogates.setdefault(key, mine)
+            if first != mine and len(self._shared) < _COUNTED:
+                self._shared.add((*key, mine))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the report tells: the policy, how often each operator wrote, how often it gave way, surrogates that two values share."""
+        """Return what the report tells: the policy, how often each operator wrote, how often it gave way, values whose surrogate another one has."""
         return {
             "policy": self.policy.name,
             "policy_digest": self.policy.digest,
             "operators": dict(self.operators.most_common()),
             "fallbacks": dict(self.fallbacks.most_common()),
-            "collisions": self.collisions,
+            "collisions": len(self._shared),
         }
 
     def for_report(self) -> dict[str, Any]:

@@ -144,6 +144,16 @@ def test_the_second_look_reads_placeholders_wherever_an_operator_wrote() -> None
     assert written.shown == "call <PHONE_0> or Anna"
 
 
+def test_values_that_share_a_surrogate_are_counted_once() -> None:
+    """There are 762 addresses for documentation: of 1,000 others at least 238 share one."""
+    shared = run("surrogate")
+    values = [f"41.173.{number // 250}.{number % 250}" for number in range(1000)]
+    written = []
+    for value in [*values, *values]:
+        written.append(Writer(shared, "s").write(value, [Finding(0, len(value), "IP", 1.0, "rule", "")]).text)
+    assert shared.as_dict()["collisions"] == 1000 - len(set(written)) >= 238
+
+
 def test_hashes_have_the_stated_length() -> None:
     assert re.fullmatch("<PHONE_[0-9a-f]{16}>", write("hmac", "PHONE", "13912345678"))
     assert re.fullmatch("<PHONE_[0-9a-f]{40}>", write("hmac", "PHONE", "13912345678", length=40))

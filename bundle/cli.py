@@ -67,11 +67,14 @@ def _plain(result: Json) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of every verb that this side has."""
-    made = argparse.ArgumentParser(prog="skerry-bundle", description=_("Build, verify and install a signed bundle."))
+    made = argparse.ArgumentParser(
+        prog="skerry-bundle", description=_("Build, verify and install a signed bundle."), allow_abbrev=False
+    )
     verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(name: str, work: str, text: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=text, description=text)
+        # `INSTALL.SH` reads options too, and knows them by their full names
+        added = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
         added.set_defaults(work=work)
         added.add_argument("--json", action="store_true", help=_("print one JSON object"))
         return added

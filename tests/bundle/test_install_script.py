@@ -23,19 +23,21 @@ PROGRAMS = "cat cmp cp cut dirname env find grep gzip head id ldd mkdir mktemp o
 
 
 def on_stick(
-    payload: Path, folder: Path, runtime: Path | None = None, second: Path | None = None, sm2: Path | None = None
+    payload: Path, folder: Path, runtime: Path | None = None, sm2: Path | None = None, program: str = ""
 ) -> Path:
-    """Put a payload on a stick with the real scripts and the real `bundle.pyz`."""
+    """Put a payload on a stick with the real scripts and the real `bundle.pyz`, or `program` in its place."""
     tools = folder / "tools"
     tools.mkdir(parents=True)
     for name in (VERIFY_SCRIPT, INSTALL_SCRIPT):
         shutil.copyfile(PACKAGE / name, tools / name)
     pyz(tools / PROGRAM, 0)
+    if program:
+        (tools / PROGRAM).write_text(program)
     (tools / "MANIFEST.HTM").write_text("<!doctype html>")
     if runtime:
         shutil.copyfile(runtime, tools / RUNTIME)
     header = {**HEADER, "profile": "small"}
-    put_on_stick(payload, tools, folder / "stick", key_folder(), header, "usb", 2, second, sm2)
+    put_on_stick(payload, tools, folder / "stick", key_folder(), header, "usb", 2, None, sm2)
     return folder / "stick"
 
 
@@ -131,6 +133,25 @@ def test_without_openssl_the_list_is_compared_with_paper(carried: Path, bare: Pa
     digest = sign.on_paper(hashlib.sha256((carried / "PARTS").read_bytes()).hexdigest())
     done = run(carried, machine, "--parts-sha256", digest, "--help", PATH=str(bare))
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_where_two_keys_must_have_signed_nothing_signed_by_one_is_run(
+    payloads: dict[str, Path], tmp_path: Path, kept: bool
+) -> None:
+    """The thief has the vendor's key, and brings a program of his own."""
+    machine, ran = Machine(tmp_path), tmp_path / "ran"
+    second = make_key(tmp_path / "second")
+    stick = on_stick(payloads["1"], tmp_path / "thief", program=f"import pathlib; pathlib.Path({str(ran)!r}).touch()")
+    machine.prefix.mkdir()
+    option = [] if kept else ["--second", second / "vendor.pem"]
+    if kept:
+        shutil.copyfile(second / "vendor.pem", machine.prefix / "second.pem")
+    done = run(stick, machine, "--fingerprint", paper(), *option)
+    assert done.returncode == 6 and not ran.exists(), done.stderr
+    (machine.prefix / "second.pem").unlink(missing_ok=True)
+    run(stick, machine, "--fingerprint", paper())
+    assert ran.exists(), "the program would have run"
 
 
 def test_with_sm2_the_carried_python_is_taken(payloads: dict[str, Path], tmp_path: Path) -> None:

@@ -220,15 +220,15 @@ def _add(spans: list[list[_Span]], places: Iterable[int], found: list[list[Hit]]
 
 
 def _spared(text: str, spans: list[_Span]) -> list[_Span]:
-    """Return the spans without what numbers that belong to nobody cover: orders, versions, standards; in names all bare numbers."""
+    """Return the spans without what numbers that belong to nobody cover (orders, versions, standards), and without names that are numbers."""
     if not spans or not _DIGIT.search(text):
         return spans
     shields = list(harmless.find(text))
-    nameless = shields + list(harmless.find_nameless(text))
     return [
         _Span(replace(span.hit, start=start, end=end), span.rule)
         for span in spans
-        for start, end in harmless.rests(text, span.hit, nameless if span.hit.kind in harmless.NAMES else shields)
+        for start, end in harmless.rests(text, span.hit, shields)
+        if not (span.hit.kind in harmless.NAMES and harmless.nameless(text[start:end]))
     ]
 
 

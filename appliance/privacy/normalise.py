@@ -27,6 +27,7 @@ _ODD = re.compile(
 _DASHES = "\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d"
 _DASH = re.compile(f"(?<=[0-9])[{_DASHES}]|[{_DASHES}](?=[0-9])")
 # An ideographic full stop hides a dot between short groups; beside seven digits or more it ends a sentence.
+_MIDDLE_DOT = re.compile("(?<=[0-9])[·•・](?=[0-9])")
 _DOT = re.compile("(?<=[0-9A-Za-z])(?<![0-9]{7})[。｡](?![0-9]{7})(?=[0-9A-Za-z])")
 # Letters that look like a digit, in a number that is otherwise one: Latin, Cyrillic and Greek O, I and l.
 _ALIKE = dict.fromkeys(map(ord, "OoОоΟο"), "0") | dict.fromkeys(map(ord, "IlІӀΙ"), "1")
@@ -43,6 +44,10 @@ _SPELLED = re.compile(rf"[{''.join(map(chr, _NUMERALS))}](?:[\- ]?[0-9{''.join(m
 # Single digits set apart by one separator: 1 3 8 0 0 1 3 8 0 0 0.
 _APART = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9A-Za-z][ .·_*\-])[0-9](?:([ .·_*\-])[0-9])(?:\1[0-9]){8,28}(?!\1?[0-9A-Za-z])"
+)
+# A number of digits and letters with a space behind each of its characters, its own separators too: G B 2 9   N W B K, 0 2 1 - 6 2 3 4 5 6 7 8.
+_SPACED = re.compile(
+    r"(?<![0-9A-Za-z])(?<![0-9] )[0-9A-Z(](?: [0-9A-Za-z.:/()+@·_\- ]){5,80} (?:[0-9)]|[A-Za-z](?! [A-Za-z]{2}))(?![0-9A-Za-z])"
 )
 _DIGITS_ENOUGH = 0.6  # of the characters of a number
 
@@ -95,7 +100,7 @@ def _alike(text: str) -> str:
     """Return `text` with each character that hides a digit, a dash or a dot in its place exchanged for it."""
     if not text.isascii():
         text = _DASH.sub("-", text)
-        text = _DOT.sub(".", text)
+        text = _DOT.sub(".", _MIDDLE_DOT.sub(".", text))
         text = _SPELLED.sub(lambda match: match[0].translate(_NUMERALS), text)
     return _LOOKS_ALIKE.sub(_as_number, text) if _TOUCHING.search(text) else text
 
@@ -144,13 +149,17 @@ def _plain(unit: str) -> str:
 
 
 def _joined(plain: Plain) -> Plain:
-    """Return `plain` with digits that stand apart, one by one, in one number."""
+    """Return `plain` with digits, and digits among letters, that stand apart, one by one, in one number."""
     dropped = {
         place
         for match in _APART.finditer(plain.text)
         for place in range(*match.span())
         if not plain.text[place].isdigit()
     }
+    for match in _SPACED.finditer(plain.text):
+        digits, characters = sum(map(str.isdigit, match[0])), sum(map(str.isalnum, match[0]))
+        if 3 * digits >= characters and 2 * digits <= len(match[0]):  # bare digits are the rule above
+            dropped.update(range(match.start() + 1, match.end(), 2))
     if not dropped:
         return plain
     kept = [place for place in range(len(plain.text)) if place not in dropped]

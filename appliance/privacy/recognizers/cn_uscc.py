@@ -58,5 +58,5 @@ def find(text: str) -> Iterator[Hit]:
 
 
 RECOGNIZER = Recognizer(
-    "cn_uscc", find, min_digits=6, trigger=re.compile(r"[0-9A-Za-z](?:[ \-]?[0-9A-Za-z]){8}"), strong=True
+    "cn_uscc", find, min_digits=6, trigger=re.compile(r"[0-9A-Za-z](?:[ .\-_·]?[0-9A-Za-z]){8}"), strong=True
 )

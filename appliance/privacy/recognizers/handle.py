@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
-_AT = re.compile(r"(?<![0-9A-Za-z._%+\-@/])@ ?([A-Za-z_][0-9A-Za-z_.\-]{1,38}[0-9A-Za-z_])")
+_AT = re.compile(r"(?<![0-9A-Za-z._%+\-@/])@(?: (?=[A-Za-z_]*[0-9_]))?([A-Za-z_][0-9A-Za-z_.\-]{1,38}[0-9A-Za-z_])")
 _AT_HAN = re.compile(r"(?<![0-9A-Za-z])@([\u4e00-\u9fff][\u4e00-\u9fff0-9A-Za-z_\-]{1,14})(?=[\s:：,，@]|$)")
 _IS = rf"(?:号码?|账号|帐号|群号?|同号|ID|id|{BETWEEN})*"
-_QQ = re.compile(rf"{_IS}([1-9](?:[ \-.·]?[0-9]){{4,11}})(?![0-9])")
+_QQ = re.compile(rf"{_IS}(?P<value>[1-9](?:[ \-.·]?[0-9]){{4,11}})(?![0-9])")
 _WECHAT = re.compile(
-    rf"(?: id| ID)?{_IS}([A-Za-z][0-9A-Za-z_\-]{{5,19}}|[0-9]{{5,12}}|1[3-9](?:[ \-.·]?[0-9]){{9}})(?![0-9A-Za-z_])"
+    rf"(?: id| ID)?{_IS}(?P<value>[A-Za-z][0-9A-Za-z_\-]{{5,19}}|[0-9]{{5,12}}|1[3-9](?:[ \-.·]?[0-9]){{9}})(?![0-9A-Za-z_])"
 )
 _NAMED = re.compile(
-    rf"\s?(?:id|name|账号|帐号|ID)?(?=\s?[^\s0-9A-Za-z]|\s(?:is|was)\s|\n){BETWEEN}+@?((?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{{2,38}})",
+    rf"\s?(?:id|name|账号|帐号|ID)?(?P<link>{BETWEEN}+)@?(?P<value>(?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{{2,38}})",
     re.IGNORECASE,
 )
 _LABELS = Labels(
@@ -33,6 +33,8 @@ _LABELS = Labels(
 _EVERYBODY = re.compile(
     r"(?:所有人|全体成员|全员|全体|大家|各位|all|everyone|here|channel|team|everybody)(?![0-9A-Za-z_])", re.IGNORECASE
 )
+_LINK = re.compile(r"[:=|\n\t是为填]")  # what ties a name to its label
+_ODD = re.compile("[0-9_]")  # behind a mere `is` only what is no word
 _STOP = re.compile(r"(?:is|was|not|and|the|for|with|zhifu|pay|app)$", re.IGNORECASE)
 
 
@@ -45,8 +47,12 @@ def find(text: str) -> Iterator[Hit]:
                     yield Hit(*match.span(), "HANDLE", 0.6)
     for _start, end, (value, form) in _LABELS.find(text):
         found = value.match(text, end)
-        if found and not _STOP.match(found[1]):
-            yield Hit(*found.span(1), "HANDLE", 0.8, form)
+        if (
+            found
+            and not _STOP.match(found["value"])
+            and (form or _LINK.search(found["link"]) or _ODD.search(found["value"]))
+        ):
+            yield Hit(*found.span("value"), "HANDLE", 0.8, form)
 
 
 RECOGNIZER = Recognizer("handle", find)

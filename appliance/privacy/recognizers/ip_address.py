@@ -6,7 +6,8 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from appliance.privacy.recognizers.recognizer import Hit, Recognizer, slips
+from appliance.privacy.recognizers.labels import BETWEEN
+from appliance.privacy.recognizers.recognizer import Hit, Recognizer, follows, slips
 
 _V4 = re.compile(
     r"(?:(?<![0-9A-Za-z.])|(?<=IP)|(?<=ip))[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?(?![0-9A-Za-z]|\.[0-9])"
@@ -17,6 +18,11 @@ _V6 = re.compile(
 _MAC = re.compile(
     r"(?<![0-9A-Za-z\-])(?<![^A-Za-z][0-9A-Fa-f]{2}:)(?:[0-9A-Fa-f]{2}([:\-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?=[0-9.]*[A-Fa-f])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4})(?![0-9A-Za-z:\-]|\.[0-9])"
 )
+
+_MAC_LOOSE = re.compile(
+    r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}([ .])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z]|[ .][0-9A-Fa-f]{2}(?![0-9A-Za-z]))"
+)
+_MAC_LABEL = re.compile(rf"(?:mac|物理地址|硬件地址|网卡|网卡地址)(?: ?address|地址|{BETWEEN})*$", re.IGNORECASE)
 
 
 def _parses(address: str) -> bool:
@@ -38,13 +44,16 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "IP", 0.85)
     for match in _MAC.finditer(text):
         yield Hit(*match.span(), "MAC", 0.9)
+    for match in _MAC_LOOSE.finditer(text):
+        if follows(text, match.start(), _MAC_LABEL) or len(re.findall("[A-Fa-f]", match[0])) >= 2:
+            yield Hit(*match.span(), "MAC", 0.7)
 
 
 RECOGNIZER = Recognizer(
     "ip_address",
     find,
     trigger=re.compile(
-        r"[0-9]\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\."
+        r"[0-9]\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.|[0-9A-Fa-f]{2}[ .][0-9A-Fa-f]{2}[ .][0-9A-Fa-f]{2}[ .]"
     ),
     strong=True,
 )

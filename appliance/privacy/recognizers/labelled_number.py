@@ -45,7 +45,7 @@ _ENGLISH: tuple[tuple[str, Label], ...] = (
     ("passport, travel document, travel permit", Label("PASSPORT", numbered=6, colon=6, bare=6)),
     ("plate, plates, licen[cs]e plates?, number plates?, registration plate", Label("PLATE", bare=1, value="plate")),
     ("registration, reg, vehicle registration, car registration", Label("PLATE", value="plate")),
-    ("zip, zip ?code, post ?code, postal code, plz, post code", Label("POSTCODE", value="postcode")),
+    ("zip, zip code, zipcode, postcode, post code, postal code, plz", Label("POSTCODE", value="postcode")),
     (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", licen[cs]e, certification, credential", Label("LICENSE", numbered=4, colon=4)),
     ("DEA, NPI", Label("LICENSE", numbered=4, colon=4, bare=5)),
     (_each("national|identity|identification|taxpayer|tax|voter|personal|citizen|alien", "(?: (?:id|identification|identity|registration))?(?: card)?"), Label("NATIONAL_ID", numbered=5, colon=5)),
@@ -92,7 +92,7 @@ _COLON = rf"(?P<colon>(?:{BETWEEN}|no\.?(?=\s?[0-9]))*)"
 _VALUES = {
     name: re.compile(_NUMBERED + _COLON + rf"(?P<value>{value})", flags)
     for name, value, flags in (
-        ("number", r"(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9]{3,4}(?: [0-9]{3,4})+(?: [0-9]{1,3})?(?![0-9A-Za-z/.\-]|年)|(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z])", re.IGNORECASE),
+        ("number", r"(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9]{1,4}(?: [0-9]{3,4})+(?: [0-9]{1,3})?(?![0-9A-Za-z/.\-]|年)|(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z])", re.IGNORECASE),
         ("bed", r"(?:[+加]|[A-Z]{1,2}-?)?[0-9]{1,3}(?:-[0-9]{1,3})?(?![0-9A-Za-z.])", 0),
         ("plate", r"(?=[A-Z0-9 \-]{0,6}[0-9])(?=[0-9 \-]{0,6}[A-Z])[A-Z0-9]{1,4}(?:[ \-]?[A-Z0-9]{1,4}){1,2}(?![0-9A-Za-z])", 0),
         ("postcode", r"(?:[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4} ?[A-Z]{2}|[0-9]{3,4}[ \-]?[0-9]{2,4}|[0-9]{4,6})(?![0-9A-Za-z])", 0),
@@ -129,7 +129,7 @@ def _score(label: Label, match: re.Match[str]) -> float:
     digits = sum(map(str.isdigit, match["value"]))
     if match["numbered"]:
         return 0.7 if digits >= label.numbered else 0.0
-    if match["colon"].strip():
+    if match["colon"].strip(" \t([\"'"):
         return 0.7 if digits >= label.colon else 0.0
     return 0.6 if label.bare and digits >= label.bare else 0.0
 

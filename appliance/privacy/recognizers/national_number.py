@@ -135,10 +135,10 @@ _FILL = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(
-    r"(?<![0-9A-Za-z@.\-/])(?:[A-Z]{2}(?: [0-9]{2}){3} [A-D]|[0-9]+(?: [0-9]+)+|(?=[A-Z]{0,6}[0-9])[0-9A-Z]+(?:[.\-/+][0-9A-Z]+)*)(?![0-9A-Za-z@]|[.\-/][0-9A-Za-z])"
+    r"(?<![0-9A-Za-z@.\-/])(?:[A-Z]{2}(?: [0-9]{2}){3} [A-D]|[0-9]+(?: [0-9]+)+|(?=[A-Z]{0,6}[0-9])[0-9A-Z]+(?:[.\-/+·][0-9A-Z]+)*)(?![0-9A-Za-z@]|[.\-/][0-9A-Za-z])"
 )
 _SIGNATURE = str.maketrans(
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ ./", "d" * 10 + "A" * 26 + "-" * 3
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ ./·", "d" * 10 + "A" * 26 + "-" * 4
 )  # `+` stands for itself
 _BEFORE, _AFTER = 30, 45  # how far from the word a number that fits may stand
 
@@ -169,7 +169,8 @@ def find(text: str) -> Iterator[Hit]:
     for start, end, number in _LABELS.find(text):
         yield from _beside(text, start, end, number)
     for token in _TOKEN.finditer(text):
-        numbers = _FREE.get(token[0].translate(_SIGNATURE))
+        shape = token[0].translate(_SIGNATURE)
+        numbers = _FREE.get(shape) or ("A" in shape and _FREE.get(shape.replace("-", ""))) or ()
         if numbers and not slips(text, token.start()):
             for number in numbers:
                 if _fits(number, token[0]):

@@ -36,11 +36,13 @@ _LABELS = Labels(
 )  # fmt: skip
 _QUOTE = "[\"'`]?"
 _STOP = rf"(?={_QUOTE}(?:[,;，。；、)）\s]|$|[\u4e00-\u9fff]))"
-_MARKED = re.compile(rf"(?=\s{{0,2}}[^ 0-9A-Za-z]|\n|填|\s(?:is|was) ?:){BETWEEN}+>?\s?([!-~]{{4,200}}?){_STOP}")
-_TOLD = re.compile(
-    rf"\s(?:(?:is|was|to|of|set to|changed to)\s)?{_QUOTE}(?=[!-~]*[0-9])(?=[!-~]*[A-Za-z!@#$%^&*])([!-~]{{5,200}}?)(?=[\"'`.]?(?:[,;\s]|$))"
+_MARKED = re.compile(
+    rf"(?=\s{{0,2}}[^ 0-9A-Za-z]|\n|填|\s(?:is|was) ?:)(?P<link>{BETWEEN}+)>?\s?(?P<value>[!-~]{{4,200}}?){_STOP}"
 )
-_DIGITS = re.compile(r"\s?(?:is|was|[:=是为])?\s?([0-9](?: ?[0-9]){3,7})(?![0-9A-Za-z%])")
+_TOLD = re.compile(
+    rf"\s(?:(?:is|was|to|of|set to|changed to)\s)?{_QUOTE}(?=[!-~]*[0-9])(?=[!-~]*[A-Za-z!@#$%^&*])(?P<value>[!-~]{{5,200}}?)(?=[\"'`.]?(?:[,;\s]|$))"
+)
+_DIGITS = re.compile(r"\s?(?:is|was|[:=是为])?\s?(?P<value>[0-9](?: ?[0-9]){3,7})(?![0-9A-Za-z%])")
 _BEARER = re.compile(r"(?<![A-Za-z])(?:Bearer|Basic)\s([0-9A-Za-z._~+/\-]{16,}=*)")
 _HARMLESS = re.compile(
     r"(?:reset|required?|incorrect|wrong|invalid|expired|changed|forgotten|null|none|true|false|yes|no|the|not|please|\*+|x+|\.+|<.*>?|\{.*\}|\$.*|https?:.*)$",
@@ -59,9 +61,14 @@ def find(text: str) -> Iterator[Hit]:
     for _start, end, _row in _LABELS.find(text):
         for pattern, score in ((_MARKED, 0.8), (_TOLD, 0.7), (_DIGITS, 0.7)):
             found = pattern.match(text, end)
-            if found and not _HARMLESS.match(found[1]):
-                yield Hit(*found.span(1), "SECRET", score, "PASSWORD")
+            if found and not _HARMLESS.match(found["value"]) and (pattern is not _MARKED or _tied(found)):
+                yield Hit(*found.span("value"), "SECRET", score, "PASSWORD")
                 break
+
+
+def _tied(found: re.Match[str]) -> bool:
+    """Tell whether a colon or the like ties the value to its label; a mere bracket does only where the value is no word."""
+    return bool(re.search(r"[:=|\n\t是为填\"“'`]", found["link"]) or re.search("[0-9]", found["value"]))
 
 
 RECOGNIZER = Recognizer("secret", find, strong=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside, slips
 
-_BROKEN = re.compile(rf"{START}(?<![0-9][.\-])([0-9]{{3}})([ .\-])([0-9]{{2}})\2([0-9]{{4}}){END}(?![.\-][0-9])")
+_BROKEN = re.compile(rf"{START}(?<![0-9][.\-])([0-9]{{3}})([ .\-·])([0-9]{{2}})\2([0-9]{{4}}){END}(?![.\-][0-9])")
 _UNBROKEN = re.compile(rf"{START}([0-9]{{3}})()([0-9]{{2}})([0-9]{{4}}){END}")
 _CONTEXT = re.compile(
     r"(?<![a-z])(?:ssn|social security|soc(?:ial)? sec|itin|ssns|tax(?:payer)? id(?:entification)?|tin|社会安全号|社安号)(?![a-z])",

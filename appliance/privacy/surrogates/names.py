@@ -45,7 +45,7 @@ _LEGAL = re.compile(
 )
 _KIND_ZH = re.compile(
     r"(?:有限责任公司|股份有限公司|集团有限公司|有限公司|分公司|公司|集团|人民医院|中医院|妇幼保健院|医院|卫生院|诊所|支行|分行|银行|信用社|人民法院|法院|检察院"
-    r"|派出所|公安局|公安分局|税务局|局|委员会|居委会|村委会|委|大学|学院|中学|小学|幼儿园|学校|研究院|研究所|中心|基金会|协会|事务所|工厂|厂|商店|店|超市|酒店|部|处|科|院|所|社|会|队)+$"
+    r"|派出所|公安局|公安分局|税务局|局|委员会|居委会|村委会|委|大学|学院|中学|小学|幼儿园|学校|研究院|研究所|研究中心|实验室|俱乐部|联盟|政府|组织|中心|基金会|协会|事务所|工厂|厂|商店|店|超市|酒店|部|处|科|院|所|社|会|队)+$"
 )
 
 
@@ -64,7 +64,7 @@ def person(value: Value, keyed: Keyed) -> str | None:
     last = tokens[0] if tokens[0].end() <= comma < tokens[-1].start() else tokens[-1]
     first = next((token[0] for token in tokens if token is not last and len(token[0]) > 1), last[0])
     gender = _gender(value, first)
-    text = value.text
+    text = re.sub(r"[0-9]", lambda digit: keyed.digits(1, "name", value.normal, str(digit.start())), value.text)
     for token in reversed(tokens):
         given = token is not last or (len(tokens) == 1 and token[0].lower() in _GIVEN)
         text = text[: token.start()] + _cased(_name(token[0], given, gender, keyed), token[0]) + text[token.end() :]

@@ -24,8 +24,9 @@ _PREFIX = re.compile(r"\s*(?:\+|00|011)[\s\-]?\(?([1-9][0-9]{0,2})\)?")
 _EXTENSION = re.compile(r"\s*(?:ext\.?|extension|x|#|转|分机)\s*[0-9]{1,6}\s*$", re.IGNORECASE)
 _PAIRS = re.compile(r"\b0[1-9](?:[\s.\-][0-9]{2}){4}\b")
 _BRITISH = re.compile(
-    r"\s*\(?(?:02[0-9]\)?\s[0-9]{4}\s[0-9]{4}|01[0-9]{2,4}\)?\s?[0-9]{2,3}\s?[0-9]{3,4}|07[0-9]{3}\)?\s[0-9]{3}\s?[0-9]{3}|07[0-9]{9})\s*"
+    r"\s*\(?(?:02[0-9]\)?\s[0-9]{4}\s[0-9]{4}|01[0-9]{2,4}\)?\s?[0-9]{2,3}\s?[0-9]{3,4}|07(?![0-9]{2}-?[0-9]{7}\s*$)(?:[\s)]?[0-9]){9}|07[0-9]{9})\s*"
 )
+_CHINESE = re.compile(r"\s*\(?(?:0?(?:10|2[0-9]|[3-9][0-9]{2}))\)?[\s\-]?(?:[0-9]{7,8}|[0-9]{3,4}[\s\-][0-9]{4})\s*")
 _UK_AREAS = ("113", "114", "115", "116", "117", "118", "121", "131", "141", "151", "161")
 _AUSTRALIA = (
     "70006",
@@ -109,7 +110,7 @@ def _national(country: str, national: str, drawn: str, core: str) -> str | None:
         return trunk + (
             f"4915{_AUSTRALIA[int(drawn[:4]) % len(_AUSTRALIA)]}" if rest[0] == "4" else f"{rest[0]}5550{drawn[:4]}"
         )
-    return _china(national, drawn) if country == "86" or (not country and trunk) else None
+    return _china(national, drawn) if country == "86" or (not country and _CHINESE.fullmatch(core)) else None
 
 
 def _north_america(national: str, drawn: str) -> str | None:

@@ -32,7 +32,7 @@ _PART = re.compile(
     r"|(?P<british>\b[A-Z]{1,2}[0-9][0-9A-Z]?\s?[0-9][A-Z]{2}\b)"
     rf"|(?P<region>(?<=, )(?:{_REGIONS})(?=[\s,.]*(?:[0-9]{{5}}|,|$)))"
     r"|(?P<number>[0-9]+(?:[A-Za-z]\b)?)"
-    r"|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)"
+    r"|(?P<word>[\u3400-\u4dbf\u4e00-\u9fff]+|[^\W\d_\u3400-\u4dbf\u4e00-\u9fff]+(?:['’][^\W\d_\u3400-\u4dbf\u4e00-\u9fff]+)*)"
 )
 _ZIP = re.compile(r"[0-9]{5}(?:-[0-9]{4})?")
 _UK = re.compile(r"[A-Z]{1,2}[0-9][0-9A-Z]?\s?[0-9][A-Z]{2}")
@@ -106,8 +106,8 @@ def _new_number(old: str, key: str, keyed: Keyed) -> str:
 
 
 def _word(word: str, keyed: Keyed) -> str:
-    if _HAN_RUN.search(word):
-        return _HAN_RUN.sub(lambda run: _chinese(run[0], keyed), word)
+    if _HAN_RUN.fullmatch(word):
+        return _chinese(word, keyed)
     return word if word.lower() in _STAY else _new_word(word, keyed)
 
 

@@ -38,6 +38,10 @@ def made(kind: str, text: str) -> str:
         ("13912345678", r"12\d{9}"),
         ("+86 138-0013-8000", r"\+86 12\d-\d{4}-\d{4}"),
         ("010-62345678", r"010-0\d{7}"),
+        ("079 2718 1155", r"077 0090 0\d{3}"),
+        ("0791-2345678", r"0791-0\d{6}"),
+        ("0688 872 49 99", r"000\d \d{3} \d\d \d\d"),
+        ("(0571) 8765 4321", r"\(0571\) 0\d{3} \d{4}"),
         ("0571-8765432转812", r"0571-0\d{6}转\d{3}"),
         ("+49 30 123456", r"\+999\d+"),
         ("555-1234", r"000-\d{4}"),
@@ -161,3 +165,8 @@ def test_no_surrogate_equals_its_original(words: list[str]) -> None:
 @pytest.mark.parametrize("kind", ["SECRET", "GPS", "NATIONALITY", "CARD_SECURITY"])
 def test_kinds_without_a_harmless_likeness_have_none(kind: str) -> None:
     assert surrogate.replace(Value("12345678", kind, "s"), SCOPE) is None
+
+
+def test_latin_words_beside_chinese_ones_do_not_stay() -> None:
+    assert "parkview" not in made("LOCATION", "parkviewgreen芳草地").lower()
+    assert not re.search("TH000|000", made("PERSON", "TH000"))

@@ -18,7 +18,7 @@ Make = Callable[[Random], str]
 Span = tuple[int, int, str]
 Finder = Callable[[Sequence[str]], list[list[Span]]]
 # Kinds that running text may hold beside the planted values: a name or a date in a sentence is no false alarm.
-OPEN_KINDS = {"PERSON", "ORGANIZATION", "LOCATION", "ADDRESS", "DATE", "AGE", "NATIONALITY"}
+OPEN_KINDS = {"PERSON", "ORGANIZATION", "LOCATION", "ADDRESS", "DATE", "AGE", "NATIONALITY", "OTHER"}
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 
 
@@ -146,7 +146,7 @@ def wide(character: str) -> str:
 def zero_width(value: str, random: Random) -> str:
     """Return the value with one to three characters in it that have no width."""
     for _each in range(random.randint(1, 3)):
-        place = random.randint(1, len(value) - 1)
+        place = random.randint(1, max(1, len(value) - 1))
         value = value[:place] + random.choice(ZERO_WIDTH) + value[place:]
     return value
 

@@ -40,11 +40,14 @@ _STOP = frozenset(
 )
 # Words that end ahead of an address and have characters of place names.
 _LEAD = re.compile(
-    r".{0,8}?(?:住所地|所地|住所|地址|户籍地|居住地|老家|家住|现住|暂住|现居|租住|租房|坐落|座落|位于|籍贯|祖籍|来自|毕业|就读|路过|前|抵达|途经|返回|不服|服)"
+    r".{0,8}?(?:户籍所在地|所在地|住所地|所地|住所|地址|户籍地|居住地|老家|家住|现住|暂住|现居|租住|租房|坐落|座落|位于|籍贯|祖籍|来自|毕业|就读|路过|前|抵达|途经|返回|不服|服)"
 )
 # An address has one of these (一座大厦 has none), and speaks of one city (全市各区 of all).
 _CERTAIN = re.compile(r"[0-9A-Za-z]|[路街巷弄村镇乡省市区县旗号室]|单元|胡同")
 _ANY_CITY = re.compile(r"[全各该本我]市|各个|城市|[上股楼超]市|市[场民值]")
+_ENDS_LIKE_A_PLACE = re.compile(
+    rf"{_HAN}{{2}}(?:[路街巷村镇乡区县弄]|大道|胡同|小区|花园|公寓|大厦|广场|家园|新村|社区|街道)"
+)
 _LONGEST = 30
 _PARTS = re.compile(r"[省市区县镇乡村路街道巷弄号栋幢座楼室]")
 
@@ -82,6 +85,17 @@ def _is_han(character: str) -> bool:
     return "\u4e00" <= character <= "\u9fff"
 
 
+def _find_eagerly(text: str) -> Iterator[Hit]:
+    """Yield the addresses of `find`, and whatever ends like a road, a village, a district or an estate (.3)."""
+    yield from find(text)
+    for match in _ENDS_LIKE_A_PLACE.finditer(text):
+        yield Hit(_leftmost(text, match.start()), match.end(), "ADDRESS", 0.3)
+
+
 RECOGNIZER = Recognizer(
-    "address_zh", find, trigger=re.compile("[省市区县镇乡村路街道巷弄号栋幢座楼室苑址编]"), names=True
+    "address_zh",
+    find,
+    trigger=re.compile("[省市区县镇乡村路街道巷弄号栋幢座楼室苑址编]"),
+    names=True,
+    eager=_find_eagerly,
 )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import MissingPartError
 from appliance.privacy.recognizers.person_zh import WORK
+from appliance.privacy.recognizers.plausible import DOUBTFUL
 from appliance.privacy.recognizers.plausible_zh import is_name
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
@@ -203,9 +204,10 @@ def _spans(characters: str, path: np.ndarray, chances: np.ndarray, lac: Lac, off
         alone = not any(other[2] in _KINDS for other in words[max(0, place - 1) : place] + words[place + 1 : place + 2])
         if name == "PER":
             end = start + len(_TITLE.sub("", word))
-        if _names_somebody(name, word, alone) and is_name(characters, start, end, name):
+        if _names_somebody(name, word, alone):
+            sure = is_name(characters, start, end, name)
             chance = float(chances[range(start, end), path[start:end]].mean())
-            yield Hit(offset + start, offset + end, _KINDS[name], min(0.9, chance))
+            yield Hit(offset + start, offset + end, _KINDS[name], min(0.9, chance) if sure else DOUBTFUL)
 
 
 def _names_somebody(name: str, word: str, alone: bool) -> bool:

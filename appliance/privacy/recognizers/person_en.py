@@ -141,4 +141,18 @@ def _speakers(text: str) -> Iterator[Hit]:
 _NO_PARTY = word_list("no_party")
 _FIELDS = word_list("fields")
 
-RECOGNIZER = Recognizer("person_en", find, trigger=re.compile(r"[A-Za-z]{2}"), names=True)
+
+def _find_eagerly(text: str) -> Iterator[Hit]:
+    """Yield the names of `find`, every listed surname and given name with a capital (.3), and small given names that are no words (.25)."""
+    yield from find(text)
+    lists = (*given_names(), *surnames())
+    for match in _CAPITALISED.finditer(text):
+        name = match[0].casefold()
+        if name not in NO_NAME and any(name in names for names in lists):
+            yield Hit(*match.span(), "PERSON", 0.3)
+    for match in re.finditer(r"(?<![\w@#/.\-])[^\W\d_]{4,}(?![\w@])", text):
+        if match[0].islower() and match[0] in given_names()[0]:
+            yield Hit(*match.span(), "PERSON", 0.25)
+
+
+RECOGNIZER = Recognizer("person_en", find, trigger=re.compile(r"[A-Za-z]{2}"), names=True, eager=_find_eagerly)

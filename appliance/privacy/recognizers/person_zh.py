@@ -28,7 +28,7 @@ _COMPOUND = "欧阳|上官|司马|诸葛|东方|皇甫|尉迟|公孙|令狐|慕�
 SURNAME = rf"(?:{_COMPOUND}|[{_SINGLE}])"
 _HAN = "[\u4e00-\u9fff]"
 _TITLE = (
-    "先生|女士|小姐|太太|夫人|老师|医生|大夫|护士|护士长|教授|主任|院长|校长|经理|总经理|总监|董事长|主席|局长|处长|科长|部长|厅长|市长|省长|县长|镇长|乡长|村长|区长|书记|队长|组长|班长|会长|所长|站长|厂长|店长|行长|律师|法官|警官|警员|检察官"
+    "先生|女士|小姐|太太|夫人|老师|医生|大夫|护士|护士长|教授|主任|院长|校长|经理|总经理|总监|董事长|主席|局长|处长|科长|部长|厅长|市长|省长|县长|镇长|乡长|村长|区长|书记|队长|组长|班长|会长|所长|站长|厂长|店长|行长|律师(?!事务所)|法官|警官|警员|检察官"
     "|师傅|同学|同志|阿姨|叔叔|大爷|大妈|大叔|大姐|大哥|奶奶|爷爷|老板|主管|博士|工程师|教练|道长|法师|将军|司令|上校|中校|少校"
 )
 _LABEL = (
@@ -45,12 +45,13 @@ _LABELLED = re.compile(
 _LABELLED_COLON = re.compile(
     rf"(?:{_LABEL}|姓\s*名)\s*[:=]\s*({_HAN}{{2,4}})(?=\s*(?:$|[^\u4e00-\u9fff]|性别|年龄|电话|男|女|身份证))"
 )
-_CALLED = "先生|女士|小姐|太太|阿姨|师傅|大夫|医生|护士|律师|法官|警官|同学|大爷|大妈|奶奶|爷爷"
+_CALLED = "先生|女士|小姐|太太|阿姨|师傅|大夫|医生|护士|律师(?!事务所)|法官|警官|同学|大爷|大妈|奶奶|爷爷"
 _TITLED = re.compile(
     rf"(?<!{_HAN})((?:{_COMPOUND}|[{_COMMON}]){_HAN}{{0,2}}?)(?=(?:{_TITLE}))|((?:{_COMPOUND}|[{_COMMON}]))(?=(?:{_CALLED}))"
 )
 _CALLED_BEHIND = re.compile(rf"(?<=.)(?:{_CALLED})$")
 WORK = re.compile(r"《[^《》]{1,30}》")  # the title of a book, a film, a law: the names in it are not the subject's
+_LOOKS_LIKE_A_NAME = re.compile(rf"(?<!{_HAN})(?:{_COMPOUND}|[{_COMMON}]){_HAN}{{1,2}}?{_BEHIND}")
 _NICK = re.compile(rf"(?<![\u4e00-\u9fff0-9])[老小阿]([{_COMMON}])(?=[,，。！!？?、:：\s]|$|说|在|的|把|你|您)")
 # The characters of the transcription tables of Xinhua News Agency (Names of the World's Peoples): foreign names are written with few others.
 _SOUNDS = (
@@ -65,6 +66,7 @@ _WORDS = word_list("zh_words_with_a_surname")
 _PEOPLES = re.compile(
     r"(?:汉|满|蒙古|回|藏|维吾尔|苗|彝|壮|布依|朝鲜|侗|瑶|白|土家|哈尼|哈萨克|傣|黎|傈僳|佤|畲|高山|拉祜|水|东乡|纳西|景颇|柯尔克孜|土|达斡尔|仫佬|羌|布朗|撒拉|毛南|仡佬|锡伯|阿昌|普米|塔吉克|怒|乌孜别克|俄罗斯|鄂温克|德昂|保安|裕固|京|塔塔尔|独龙|鄂伦春|赫哲|门巴|珞巴|基诺)族(?![自乡县群])"
 )
+_NO_FIRST = frozenset("我你您他她它咱俺是在有没不请无未同与和及等")
 _NO_GIVEN = frozenset(
     "是的在了不有和与及或为于之其等被把将从到对向给这那哪也都就还要想会能可应该请您你我他她它们个位名元年月日时分号"
 )
@@ -282,6 +284,8 @@ def find(text: str) -> Iterator[Hit]:
             title = _CALLED_BEHIND.search(match[1])
             yield Hit(match.start(1), match.start(1) + (title.start() if title else len(match[1])), "PERSON", 0.7)
     for match in _LABELLED_COLON.finditer(text):
+        if match[1][0] in _NO_FIRST or match[1][:2] in _NO_NAMES:
+            continue
         yield Hit(*match.span(1), "PERSON", 0.7)
     for match in _TITLED.finditer(text):
         group = 1 if match[1] else 2
@@ -303,4 +307,12 @@ def _plausible(name: str) -> bool:
     return "某" not in name and name not in _NO_NAMES and name[:2] not in _NO_NAMES and not _NO_GIVEN & set(name[1:])
 
 
-RECOGNIZER = Recognizer("person_zh", find, trigger=re.compile("[\u4e00-\u9fff]"), names=True)
+def _find_eagerly(text: str) -> Iterator[Hit]:
+    """Yield the names of `find`, and what looks like a name between other characters than Han or ahead of a word that follows names (.3)."""
+    yield from find(text)
+    for match in _LOOKS_LIKE_A_NAME.finditer(text):
+        if _plausible(match[0]):
+            yield Hit(*match.span(), "PERSON", 0.3)
+
+
+RECOGNIZER = Recognizer("person_zh", find, trigger=re.compile("[\u4e00-\u9fff]"), names=True, eager=_find_eagerly)

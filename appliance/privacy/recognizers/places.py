@@ -126,4 +126,16 @@ def _cities(text: str) -> Iterator[Hit]:
                 break
 
 
-RECOGNIZER = Recognizer("places_en", find, trigger=re.compile(r"[A-Za-z]{4}|U\.?[KS]"), names=True)
+def _find_eagerly(text: str) -> Iterator[Hit]:
+    """Yield the places of `find`, and every city with a capital whose name is a word or a surname, too (.3)."""
+    yield from find(text)
+    for match in _CAPITALS.finditer(text):
+        words = match[0].split(" ")
+        for count in range(min(len(words), 3), 0, -1):
+            name = " ".join(words[:count]).rstrip(".'’-")
+            if _known(name.casefold()):
+                yield Hit(match.start(), match.start() + len(name), "LOCATION", 0.3)
+                break
+
+
+RECOGNIZER = Recognizer("places_en", find, trigger=re.compile(r"[A-Za-z]{4}|U\.?[KS]"), names=True, eager=_find_eagerly)

@@ -11,7 +11,9 @@ from functools import cache, lru_cache
 from appliance.privacy.recognizers.gazetteer import cities, given_names, surnames, word_list
 from appliance.privacy.recognizers.places import COUNTRIES, PEOPLES, STATES
 
-__all__ = ["EPONYM", "is_name"]
+__all__ = ["DOUBTFUL", "EPONYM", "is_name"]
+
+DOUBTFUL = 0.3  # the score of an entity that looks like no name: counts in the mode max-recall only
 
 # Behind a name: a disease, sign, test, instrument or scale that is called after somebody, who is not the patient.
 _EPONYMS = (

@@ -19,7 +19,7 @@ from appliance.errors import MissingPartError
 from appliance.privacy.imports import without
 from appliance.privacy.recognizers import unknown_words
 from appliance.privacy.recognizers.gazetteer import no_names
-from appliance.privacy.recognizers.plausible import is_name
+from appliance.privacy.recognizers.plausible import DOUBTFUL, is_name
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
 
@@ -134,7 +134,7 @@ def load(folder: Path) -> English:
 
 
 def find_all(texts: Sequence[str], english: English, eager: bool = False) -> list[list[Hit]]:
-    """Return the entities of each text (.85). Texts go through the model sorted by length, long ones in pieces.
+    """Return the entities of each text: .85, .3 for what looks like no name. Texts go through the model sorted by length, long ones in pieces.
 
     `eager` takes works, products, events and laws for names, too: the model often takes one for the other.
     """
@@ -142,7 +142,7 @@ def find_all(texts: Sequence[str], english: English, eager: bool = False) -> lis
     hits: list[list[Hit]] = [[] for _each in texts]
     defined = [_abbreviations(text) for text in texts]
     for index, text in enumerate(texts):
-        hits[index].extend(unknown_words.find(text, english.known_words))
+        hits[index].extend(unknown_words.find(text, english.known_words, eager))
     pieces = [(index, offset, piece) for index, text in enumerate(texts) for offset, piece in _pieces(text)]
     pieces.sort(key=lambda piece: len(piece[2]))
     with english.reading(sum(map(len, texts))):
@@ -151,15 +151,12 @@ def find_all(texts: Sequence[str], english: English, eager: bool = False) -> lis
         ):
             for entity in document.ents:
                 kind = kinds.get(entity.label_)
-                start, end = (
-                    _name(piece, entity.start_char, entity.end_char, kind, defined[index], english.known_words)
-                    if kind
-                    else (0, 0)
-                )
+                start, end = _name(piece, entity.start_char, entity.end_char, kind, defined[index]) if kind else (0, 0)
                 chinese = _HAN.search(piece, start, end)  # which it cannot read: the name ends there
                 end = start + len(piece[start : chinese.start()].rstrip()) if chinese else end
                 if kind and start < end:
-                    hits[index].append(Hit(offset + start, offset + end, kind, 0.85))
+                    sure = kind == "DATE" or is_name(piece, start, end, kind, english.known_words)
+                    hits[index].append(Hit(offset + start, offset + end, kind, 0.85 if sure else DOUBTFUL))
     return hits
 
 
@@ -176,9 +173,7 @@ def documents(texts: Sequence[str], nlp: Any) -> Iterator[Any]:
     yield from nlp.pipe(waiting, batch_size=max(1, len(waiting)))
 
 
-def _name(
-    text: str, start: int, end: int, kind: str, defined: frozenset[str], dictionary: frozenset[str]
-) -> tuple[int, int]:
+def _name(text: str, start: int, end: int, kind: str, defined: frozenset[str]) -> tuple[int, int]:
     """Return the part of an entity that is a name: one line, without title, handles and genitive; empty when nothing is left of it."""
     if kind == "DATE":
         return (start, end) if _DATE.search(text, start, end) else (start, start)
@@ -197,7 +192,7 @@ def _name(
         return start, start
     if len(words) == 1 and (_MEDICAL.search(words[0]) or (len(words[0]) < 3 and kind == "PERSON")):
         return start, start
-    return (start, end) if is_name(text, start, end, kind, dictionary) else (start, start)
+    return start, end
 
 
 def _abbreviations(text: str) -> frozenset[str]:

@@ -20,6 +20,7 @@ _UPPER = r"(?:[A-Z]|[^\W\d_\x00-\x7f\u2e80-\u9fff\uac00-\ud7af])"
 _PLACE = re.compile(
     rf"(?<=[A-Za-z] )(in|at|from|near|by|[Ww]ork(?:s|ed|ing)? (?:for|at|with)|employed by|founded by|owned by) ({_UPPER}[^\W\d_]{{2,}}(?: {_UPPER}[^\W\d_]+){{0,2}})(?![\w@])"
 )
+_CAPITALISED = re.compile(rf"(?<![\w@#.\-]){_UPPER}[^\W\d_]{{2,}}(?![\w@])")
 _PAIR = re.compile(rf"(?<![\w@#.\-])({_UPPER}[^\W\d_]{{2,}})[ \t]({_UPPER}[^\W\d_]{{2,}})(?![\w@])")
 _SMALL_PAIR = re.compile(r"(?<![\w@#.\-])([^\W\d_]{3,})[ ]([^\W\d_]{4,})(?![\w@])")
 _KINDS = {"in": "LOCATION", "at": "LOCATION", "from": "LOCATION", "near": "LOCATION", "by": "PERSON"}
@@ -55,9 +56,16 @@ def dictionary(folder: Path) -> frozenset[str]:
     return frozenset(word for table in tables for words in table.values() for word in words)
 
 
-def find(text: str, known: frozenset[str]) -> Iterator[Hit]:
-    """Yield unknown words behind a preposition of place, work or authorship (.42), and beside a given name or surname (.45-.5)."""
+def find(text: str, known: frozenset[str], eager: bool = False) -> Iterator[Hit]:
+    """Yield unknown words behind a preposition of place, work or authorship (.42), and beside a given name or surname (.45-.5).
+
+    `eager` takes every unknown word with a capital for a name (.25).
+    """
     yield from _beside_a_name(text, known)
+    if eager and known:
+        for match in _CAPITALISED.finditer(text):
+            if not _is_known(match[0].casefold(), known) and match[0].casefold() not in NO_NAME:
+                yield Hit(*match.span(), "PERSON", 0.25)
     for match in _PLACE.finditer(text):
         words = match[2].split()
         if (

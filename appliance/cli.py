@@ -615,7 +615,7 @@ def _reviewed(dataset: str, number: int, seed: int, project: str, overrides: dic
 
     from appliance.pipeline import review
     from appliance.privacy.review import require_reviewer
-    from appliance.show import ask
+    from appliance.show import ask, wipe
 
     store = _store(project)
     require_reviewer(store.settings.review)
@@ -623,7 +623,10 @@ def _reviewed(dataset: str, number: int, seed: int, project: str, overrides: dic
         raise PolicyError(
             _("the records would be written into a file: show them on a terminal, or through a pipe (`2>&1 | less`)")
         )
-    return review(store, dataset, number, seed, ask, _say, overrides)
+    try:
+        return review(store, dataset, number, seed, ask, _say, overrides)
+    finally:
+        wipe()
 
 
 @app.command(help=_("List the kinds of personal data, each with its standard or law."))

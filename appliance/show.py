@@ -10,7 +10,7 @@ from typing import Any
 
 from appliance.words import _
 
-__all__ = ["Progress", "ask", "say", "show"]
+__all__ = ["Progress", "ask", "say", "show", "wipe"]
 
 _CELL = 60
 _PIPE_COLUMNS = 400
@@ -56,6 +56,12 @@ def ask(prompt: str) -> str | None:
     print(prompt, end="", file=sys.stderr, flush=True)
     line = sys.stdin.readline()
     return line.rstrip("\n") if line else None
+
+
+def wipe() -> None:
+    """Clear a terminal with what was scrolled off it (ECMA-48 ED, and xterm's 3): raw records were shown. Elsewhere nothing happens."""
+    if sys.stderr.isatty():
+        print("\x1b[2J\x1b[3J\x1b[H", end="", file=sys.stderr, flush=True)
 
 
 def _labels() -> dict[str, str]:

@@ -44,4 +44,4 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(1), "BIC", 0.6)
 
 
-RECOGNIZER = Recognizer("bic", find, trigger=re.compile("SWIFT|[Ss]wift|BIC|bic|IBAN|iban|银行代码|汇款|电汇"))
+RECOGNIZER = Recognizer("bic", find, trigger=re.compile("SWIFT|[Ss]wift|BIC|IBAN|银行代码|汇款|电汇"))

@@ -52,8 +52,7 @@ def find(text: str) -> Iterator[Hit]:
 RECOGNIZER = Recognizer(
     "ip_address",
     find,
-    trigger=re.compile(
-        r"[0-9]\.[0-9]{1,3}\.[0-9]|:[0-9A-Fa-f]{0,4}:|[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.|[0-9A-Fa-f]{2}[ .][0-9A-Fa-f]{2}[ .][0-9A-Fa-f]{2}[ .]"
-    ),
+    min_digits=2,
+    trigger=re.compile(r"(?:[.:\-][0-9A-Fa-f]{1,4}){2}|::|(?: [0-9A-Fa-f]{2}){3}"),
     strong=True,
 )

@@ -106,6 +106,7 @@ _AND = re.compile(r"(?:,|\s+and|\s*&)\s*([0-9]{1,6}/[0-9]{2,4})(?![0-9/])")
 _COURT = re.compile(
     r"[(（\[〔]\s?(?:19|20)[0-9]{2}\s?[)）\]〕]\s?[\u4e00-\u9fff]{1,3}[0-9]{0,4}[\u4e00-\u9fff]{1,5}(?:第\s?)?[0-9]{1,7}(?:[-之][0-9]{1,3})?号"
 )
+_SLASH_OR_HYPHEN = re.compile("[A-Z]-[0-9]|-[A-Za-z]{2,4}-|[a-z][.] ?[0-9]")
 _DOCKET = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9]{1,2}:[0-9]{2}-[A-Za-z]{2,4}-[0-9]{3,6}(?:-[A-Z]{2,4})*|[0-9]{2} (?:Civ|Cr|Cv|Misc)\. ?[0-9]{2,5}|[CTF]-[0-9]{1,4}/[0-9]{2})(?![0-9A-Za-z])"
 )
@@ -135,9 +136,9 @@ def _score(label: Label, match: re.Match[str]) -> float:
 
 
 def _applications(text: str) -> Iterator[Hit]:
-    for match in _DOCKET.finditer(text):
+    for match in _DOCKET.finditer(text) if _SLASH_OR_HYPHEN.search(text) else ():
         yield Hit(*match.span(), "REFERENCE", 0.85, "CASE_NUMBER")
-    for match in _NO.finditer(text):
+    for match in _NO.finditer(text) if "/" in text else ():
         yield Hit(*match.span(1), "REFERENCE", 0.7, "CASE_NUMBER")
         following = _AND.match(text, match.end())
         while following:
@@ -146,7 +147,7 @@ def _applications(text: str) -> Iterator[Hit]:
 
 
 def _chinese(text: str) -> Iterator[Hit]:
-    for pattern, score in ((_COURT, 0.85), (_DOCUMENT, 0.7)):
+    for pattern, score in ((_COURT, 0.85), (_DOCUMENT, 0.7)) if "号" in text else ():
         for match in pattern.finditer(text):
             yield Hit(*match.span(), "REFERENCE", score, "CASE_NUMBER")
     if "床" in text:

@@ -53,7 +53,7 @@ class Labels(Generic[Row]):
                 if match:
                     yield start, match.end(), row
                     break
-        if self._union:
+        if self._union and not text.isascii():
             for match in self._union.finditer(text):
                 yield match.start(), match.end(), self._chinese[match[0]]
 

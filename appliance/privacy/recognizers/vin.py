@@ -36,7 +36,5 @@ RECOGNIZER = Recognizer(
     "vin",
     find,
     min_digits=4,
-    trigger=re.compile(
-        "[0-9A-HJ-NPR-Z]{17}|(?:[0-9A-HJ-NPR-Z]{3,6}[ .\\-·]){3}|[Vv]in|VIN|[Cc]hassis|[Vv]ehicle|[Ff]rame|车架|识别|大架"
-    ),
+    trigger=re.compile(r"[0-9A-HJ-NPR-Z]{17}|(?:[0-9A-HJ-NPR-Z]{3,6}[ .\-·]){3}|[Vv]in[ :#]|车架|识别|大架"),
 )

@@ -28,7 +28,7 @@ def replace(value: Value, scope: Scope) -> str | None:
     if value.kind in ("DATE", "BIRTH_DATE"):
         return dates.shift(value.text, days_of(value.normal, scope.keyed), scope.today)
     written = _WORK.get(value.kind, numbers.number)(value, scope.keyed)
-    return None if written is None or normal(written) == value.normal else written
+    return None if written is None or normal(written) == normal(value.text) else written
 
 
 def _age(value: Value, keyed: Keyed) -> str | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Keyed", "Scope", "Value", "normal"]
 
+# Kinds in which a separator tells one value from another: 1.11.1.1 and 11.1.1.1, 1/11 and 11/1.
+_BY_SEPARATORS = frozenset(("DATE", "BIRTH_DATE", "EMAIL", "URL", "IP", "GPS", "HANDLE"))
 _FILLER = re.compile(r"[\s.,;:·•()\-_/]+")
 T = TypeVar("T")
 
@@ -37,7 +39,9 @@ class Value:
 
     @cached_property
     def normal(self) -> str:
-        """The form that is the same for the same value, whatever its case, width and separators."""
+        """The form that is the same for the same value, whatever its case and width, and its separators where they mean nothing."""
+        if self.kind in _BY_SEPARATORS:
+            return re.sub(r"\s+", " ", normalise(self.text).text).strip().casefold()
         return normal(self.text)
 
     @cached_property

@@ -32,6 +32,17 @@ def test_case_width_and_separators_make_no_difference() -> None:
     assert write(text, *found) == "<PHONE_1> <PERSON_1> <PHONE_1> <PERSON_1>"
 
 
+def test_separators_count_where_they_tell_values_apart() -> None:
+    for kind, one, other in (
+        ("IP", "1.11.1.1", "11.1.1.1"),
+        ("DATE", "1/11/2020", "11/1/2020"),
+        ("EMAIL", "a.b@c.org", "ab@c.org"),
+    ):
+        writer = Writer(Run.alone())
+        cells = [writer.write(text, [finding(text, text, kind)]).text for text in (one, other, one.upper())]
+        assert cells == [f"<{kind}_1>", f"<{kind}_2>", f"<{kind}_1>"]
+
+
 def test_each_kind_counts_for_itself() -> None:
     text = "a b"
     assert write(text, finding(text, "a", "EMAIL"), finding(text, "b", "PHONE")) == "<EMAIL_1> <PHONE_1>"

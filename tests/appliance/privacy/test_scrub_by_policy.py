@@ -14,6 +14,8 @@ from appliance.errors import IntegrityError, NotFoundError, PolicyError, Setting
 from appliance.privacy import vault
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.operators import Run
+from appliance.privacy.operators.value import Scope, Value
+from appliance.privacy.operators.write import OPERATORS
 from appliance.privacy.policy import load
 from appliance.privacy.reveal import reveal
 from appliance.privacy.scrub import HeldBack, scrub, scrub_records
@@ -232,3 +234,19 @@ def test_safe_harbor_leaves_years_states_and_three_digits(tmp_path: Path) -> Non
     text = (tmp_path / "out.txt").read_text("utf-8")
     assert not re.search("Novak|93|May|1931|Main|Springfield|62704|January", text)
     assert "90+" in text and "2020" in text and "IL" in text
+
+
+def test_an_operator_that_fails_holds_the_record_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an operator raises: the text does not go on, and the records beside it do."""
+
+    def broken(value: Value, scope: Scope) -> str:
+        raise RuntimeError("broken")
+
+    policy = load(mine(tmp_path).policy)
+    monkeypatch.setitem(OPERATORS, "surrogate", broken)
+    records = [Record("a" * 32, TEXTS[0]), Record("b" * 32, "Seen on 2020-01-05.")]
+    out = list(
+        scrub_records(records, Scrubber.from_settings(policy=policy), ScrubSettings(), run=Run(policy, b"k" * 32))
+    )
+    assert out[0] == HeldBack("a" * 32, "failed")
+    assert isinstance(out[1], Record) and "2020-01-05" not in out[1].text

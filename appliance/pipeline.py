@@ -6,11 +6,12 @@ Each function is the entry point of one durable job: it takes the store and JSON
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from appliance.base import find
+from appliance.errors import InputError
 from appliance.jobs import step
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
@@ -37,7 +38,12 @@ def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
         return result
 
     raw = told("ingest", step("ingest", lambda: ingest(store, **data, overrides=overrides)))
-    scrubbed = told("scrub", step("scrub", lambda: scrub(store, raw["dataset"], overrides=overrides)))
+    kept = overrides | {
+        "scrub": overrides.get("scrub", {}) | {"purge_raw": False}
+    }  # a step of its own, for a run that is killed here
+    scrubbed = told("scrub", step("scrub", lambda: scrub(store, raw["dataset"], overrides=kept)))
+    if settings.scrub.purge_raw:
+        told("purge", step("purge", lambda: purge(store, raw["dataset"])))
     curated = told("curate", step("curate", lambda: curate(store, scrubbed["dataset"], overrides=overrides)))
     trained = told("train", step("train", lambda: train(store, curated["dataset"], model, overrides=overrides)))
     exported = told("export", step("export", lambda: export(store, trained["model"], overrides=overrides)))
@@ -66,9 +72,10 @@ def scrub(store: Store, dataset: str, report: str | None = None, overrides: Over
     """Personal data out: a child set with what the policy puts in its place."""
     from appliance.privacy.scrub import scrub as take_out
 
-    scrubbed = take_out(
-        store, store.dataset(dataset), _settings(store, overrides).scrub, report=Path(report) if report else None
-    )
+    settings, given = _settings(store, overrides).scrub, store.dataset(dataset)
+    scrubbed = take_out(store, given, settings, report=Path(report) if report else None)
+    if settings.purge_raw:
+        purge(store, given.reference)
     told = ("rows", "held_back", "findings", "docs_per_s", "policy", "policy_digest", "fallbacks", "collisions")
     return _about(scrubbed, *told)
 
@@ -81,8 +88,10 @@ def recall(
     from appliance.privacy.recall_report import write_recall_report
     from appliance.privacy.review import raw_of
 
-    raw = raw_of(store, store.dataset(dataset))
-    found = measure(store, raw, _settings(store, overrides).scrub, number, seed)
+    chosen = store.dataset(dataset)
+    with suppress(InputError):  # raw records that were purged: the scrubbed ones will do
+        chosen = raw_of(store, chosen)
+    found = measure(store, chosen, _settings(store, overrides).scrub, number, seed)
     if report:
         write_recall_report(Path(report), found)
     return found
@@ -144,6 +153,14 @@ def scrub_file(
     settings = load(None, **(overrides or {})).scrub
     columns = (text_columns or (), keep_columns or ())
     return take_out(file, out, settings, *columns, language, report, subject_column=subject_column)
+
+
+def purge(store: Store, dataset: str) -> dict[str, Any]:
+    """The raw set (`NAME@ID`) and its key destroyed; what was made of it stays. One that is gone already is no error."""
+    from appliance.upkeep import purge_raw
+
+    sets: list[Dataset] = store.artifacts("dataset")
+    return {"purged": purge_raw(store, [item for item in sets if item.stage == "raw" and item.reference == dataset])}
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from appliance import pipeline
 from appliance.errors import InputError
 from appliance.privacy import identities
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.policy import OperatorSpec, Policy, load
 from appliance.privacy.recall import Planted, covered, plant, recall, seeded, wilson
 from appliance.privacy.recall_report import write_recall_report
+from appliance.privacy.scrub import scrub
 from appliance.schema import Finding, Record, Source
 from appliance.settings import ScrubSettings
 from appliance.store import Store
@@ -149,3 +151,15 @@ def test_a_recall_leaves_an_event_and_no_identity(tmp_path: Path, monkeypatch: p
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert len(made) == found["planted"]
     assert [value for value in made if len(value) > 6 and value.encode() in written] == []
+
+
+def test_records_are_raw_as_long_as_they_are_there(tmp_path: Path) -> None:
+    """Of a scrubbed set its raw parent is copied; when that was purged, the scrubbed records serve."""
+    store = Store.open(tmp_path / "home")
+    with store.draft("dataset", "letters", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, [Record("0" * 32, ENGLISH, source=Source("a.csv", 1))])
+    settings = {"scrub": {"policy": "structured-only", "processes": 1}}
+    child = scrub(store, draft.artifact, ScrubSettings(**settings["scrub"]), name="clean")
+    assert pipeline.recall(store, "clean", 1, 1, overrides=settings)["dataset"] == draft.artifact.reference
+    store.bury(draft.artifact, "purge-raw")
+    assert pipeline.recall(store, "clean", 1, 1, overrides=settings)["dataset"] == child.reference

@@ -488,6 +488,9 @@ def scrub(
     language: Annotated[
         Literal["en", "zh", "auto"], typer.Option("--language", help=_("Language of a file's texts."))
     ] = "auto",
+    purge_raw: Annotated[
+        bool, typer.Option("--purge-raw", help=_("Destroy the raw data set and its key once it is scrubbed."))
+    ] = False,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
@@ -495,6 +498,7 @@ def scrub(
     keys = [str(file.absolute()) for file in vault or ()]
     ours = str(key_file.absolute()) if key_file else None
     overrides = {"scrub": {"policy": _policy(policy), "vault": keys or None, "key_file": ours}}
+    overrides["scrub"] |= {"purge_raw": True} if purge_raw else {}
     if out is None:
         if Path(dataset).is_file():
             raise SettingsError(

@@ -117,6 +117,10 @@ class ScrubSettings(Section):
         None,
         description="key file (64 hex digits) of surrogates, hashes and shifts in a file scrubbed alone; default: a random key",
     )
+    purge_raw: bool = Field(
+        False,
+        description="destroy the raw set and its key as soon as it is scrubbed; nothing can be scrubbed anew then",
+    )
     batch_rows: int = Field(128, ge=1, le=4096, description="records handed to the recognizers at once")
     processes: int = Field(
         0,

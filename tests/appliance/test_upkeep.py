@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from appliance.errors import IntegrityError, PolicyError, SettingsError
+from appliance.pipeline import scrub
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.store import Store
@@ -211,3 +212,15 @@ def test_checkpoints_that_nobody_came_back_to_are_pruned() -> None:
     os.utime(old, (0, 0))
     assert prune(store, yes=True)["removed"] == ["work/train/old"]
     assert not old.exists() and new.exists()
+
+
+def test_a_scrub_can_purge_the_raw_set_it_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKERRY_SCRUB__POLICY", "structured-only")
+    store = Store.open()
+    older, _child = line(store)
+    with store.draft("dataset", "notes", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, [Record("9", "mail a@example.com", source=Source("f.csv", 1))])
+    found = scrub(store, "notes", overrides={"scrub": {"purge_raw": True}})
+    assert found["findings"] == {"EMAIL": 1}
+    assert not draft.artifact.folder.exists() and older.folder.exists()
+    assert store.events()[-1].verb == "purge-raw" and fsck(store, verify_data=True)["ok"]

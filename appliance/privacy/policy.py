@@ -289,24 +289,25 @@ def _about_faults(about: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _operator_faults(kind: str, spec: Any) -> Iterator[str]:
+    for fault in _spec_faults(spec):
+        yield _("`{kind}`: {fault}", kind=kind, fault=fault)
+
+
+def _spec_faults(spec: Any) -> Iterator[str]:
     options = dict(spec) if isinstance(spec, dict) else {"operator": spec}
     operator = options.pop("operator", None)
     if operator not in tuple(OPERATORS):
-        yield _("`{kind}`: {fault}", kind=kind, fault=unknown(_("operator"), operator, OPERATORS))
+        yield unknown(_("operator"), operator, OPERATORS)
         return
     allowed = OPERATORS[operator]
     for name, value in options.items():
-        if name not in allowed:
-            fault = unknown(_("option"), name, allowed) if allowed else _("`{operator}` has none", operator=operator)
-            yield _("`{kind}`: {fault}", kind=kind, fault=fault)
+        if not allowed:
+            yield _("`{operator}` has no options", operator=operator)
+        elif name not in allowed:
+            yield unknown(_("option"), name, allowed)
         elif isinstance(value, bool) or value not in allowed[name]:
-            yield _(
-                "`{kind}`: `{option}` of `{operator}` must be {choices}",
-                kind=kind,
-                option=name,
-                operator=operator,
-                choices=_choices(allowed[name]),
-            )
+            choices = _choices(allowed[name])
+            yield _("`{option}` of `{operator}` must be {choices}", option=name, operator=operator, choices=choices)
 
 
 def _choices(allowed: Container[Any]) -> str:

@@ -157,13 +157,8 @@ def _share(file: Path) -> Share:
             content = source.read(_MOST_BYTES)
         line = content.decode("utf-8").split("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            _(
-                "cannot read the key file `{file}`: {error}",
-                file=file,
-                error=getattr(error, "strerror", None) or _("it is no text"),
-            )
-        ) from error
+        cause = error.strerror if isinstance(error, OSError) else _("it is no text")
+        raise SettingsError(_("cannot read the key file `{file}`: {error}", file=file, error=cause)) from error
     if re.fullmatch("[0-9A-Fa-f]{64}", line):
         return Share(bytes.fromhex(line))
     if len(line) < _LEAST_PASSPHRASE:

@@ -2,7 +2,7 @@
 
 Recall is leak-free: a span counts only when all its letters and digits are masked. A predicted span is right when at least half of its letters and digits
 lie in a gold span. Sets of names count only the kinds they annotate. Rules were tuned on the other halves: presidio_synth_v2 reports the templates with odd
-numbers, CLUENER2020 its dev part (called test here), WNUT17 its dev part (called valid) and all of it. Titles stay in the text: TITLE is left out, the
+numbers, CLUENER2020 its dev part (called test here), WNUT17 its dev part (called valid) and every fourth row of its train part. Titles stay in the text: TITLE is left out, the
 whole name behind one counts.
 
 Each peer lives in an environment of its own under `--peers`, made when it is not there (that needs a package index), and runs as a child process without
@@ -75,12 +75,18 @@ def sets(data: Path) -> list[Set]:
     everything = read(synth, lambda row: row["template_id"] % 2 == 1, "TITLE".__ne__)
     return [
         Set("presidio_synth_v2 odd", "en", everything),
-        Set(
-            "wnut17 valid", "en", read(wnut, lambda row: row["split"] == "valid", WNUT.__contains__), PEOPLE_AND_PLACES
-        ),
-        Set("wnut17 all", "en", read(wnut, lambda _row: True, WNUT.__contains__), PEOPLE_AND_PLACES),
+        Set("wnut17 valid", "en", read(wnut, _valid, WNUT.__contains__), PEOPLE_AND_PLACES),
+        Set("wnut17 train, every fourth", "en", read(wnut, _train, WNUT.__contains__)[::4], PEOPLE_AND_PLACES),
         Set("cluener dev", "zh", read(cluener, lambda row: row["split"] == "test", CLUENER.__contains__), NAMES),
     ]
+
+
+def _valid(row: dict[str, Any]) -> bool:
+    return bool(row["split"] == "valid")
+
+
+def _train(row: dict[str, Any]) -> bool:
+    return bool(row["split"] == "train")
 
 
 def score(gold: Gold, found: list[list[Span]], kinds: frozenset[str]) -> tuple[float, float, dict[str, list[int]]]:
@@ -230,7 +236,7 @@ def main() -> None:
     parser.add_argument(
         "--peers", type=Path, help="the folder of the peers' environments; without it Skerry runs alone"
     )
-    parser.add_argument("--rows", type=int, default=1500, help="sentences with numbers, and as many with traps")
+    parser.add_argument("--rows", type=int, default=750, help="sentences with numbers, and as many with traps")
     parser.add_argument("--kinds", action="store_true", help="print recall by label, too")
     arguments = parser.parse_args()
     finders = {"skerry": ours(arguments.spacy)}

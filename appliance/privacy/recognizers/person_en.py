@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from appliance.privacy.recognizers.gazetteer import given_names, surnames, word_list
+from appliance.privacy.recognizers.gazetteer import given_names, no_names, surnames, word_list
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 __all__ = ["NO_NAME", "RECOGNIZER"]
@@ -53,6 +53,8 @@ _RULES: tuple[tuple[re.Pattern[str], float], ...] = (
     (re.compile(rf"\b(?:[Mm]y|[Hh]is|[Hh]er|[Tt]heir|[Oo]ur|[Yy]our|the patient's|'s|’s)[ \t]+(?:\w+[ \t]+)?{_KIN},?[ \t]+({_NAME})(?!\w)"), 0.65),
     (re.compile(rf"(?<!\w)({_NAME}),?[ \t]+(?:M\.?D|R\.?N|Ph\.?D|D\.?O|Esq|J\.?D|PA-C|D\.?D\.?S|MBBS|FRCS|FACS|FACP|LCSW|Pharm\.?D|LPN|DVM|CPA|MBA|Q\.?C|K\.?C)(?![\w])"), 0.75),
     (re.compile(rf"(?<![\w.])((?:[A-Z]\.[ \t]?){{2,3}}{_WORD}(?:{_JOIN}[ \t]+{_WORD})?)"), 0.55),
+    # seen by Wu
+    (re.compile(rf"\b(?:seen|examined|evaluated|read|reviewed|signed|dictated|performed|interpreted|followed|treated|transcribed|written|prepared|reported|referred|intubated|placed|paged|owned|accompanied|represented|defended|murdered|attacked) by[ \t]({_WORD}(?:[ \t]{_WORD})?)(?=[ \t]*(?:$|[\n.,;()]|(?:in|at|on|for|and|who|from|today|yesterday|via|re)\b))"), 0.45),
     # HOLLOWAY, Theresa M.
     (re.compile(rf"(?:^|[\n|])[ \t\-*•]*(?i:{_LABELS})[ \t]*(?i:name)?[ \t]*[:=][ \t]*({_WORD}(?:[ \t]{_WORD})?,[ \t]{{0,2}}{_WORD}(?:[ \t](?:[A-Z]\b\.?|{_WORD}))?)(?=[ \t]*(?:$|[\n,;|(\d]|[ \t]{{2}}))"), 0.8),
 )  # fmt: skip
@@ -72,7 +74,7 @@ def find(text: str) -> Iterator[Hit]:
     for pattern, score in _RULES:
         for match in pattern.finditer(text):
             start, end = _without_stops(text, *match.span(1))
-            if start < end:
+            if start < end and text[start:end].casefold() not in _NO_PERSON:
                 yield Hit(start, end, "PERSON", score)
     for match in _CAPTION.finditer(text):
         yield from (Hit(*match.span(side), "PERSON", 0.6) for side in (1, 2) if _is_party(match[side]))
@@ -139,6 +141,7 @@ def _speakers(text: str) -> Iterator[Hit]:
 
 
 _NO_PARTY = word_list("no_party")
+_NO_PERSON = word_list("nameless") | no_names()
 _FIELDS = word_list("fields")
 
 

@@ -20,14 +20,14 @@ _EPONYMS = (
     r"(?:disease|syndrome|sign|test|phenomenon|reflex|maneuver|manoeuvre|procedure|operation|method|technique|catheter|line|tube|drain|stent|shunt|valve|graft|bypass|score|scale|index|criteria|classification|grade|stain|agar"
     r"|palsy|paralysis|tumou?r|sarcoma|lymphoma|cell|cells|body|bodies|node|nodes|ring|diverticulum|contracture|ulcer|fracture|dislocation|dystrophy|chorea|ataxia|encephalopathy|neuropathy|cardiomyopathy|anemia|anaemia"
     r"|thyroiditis|arteritis|granulomatosis|purpura|nephropathy|oesophagus|esophagus|hernia|point|triad|law|effect|equation|formula|pump|block|pin|nail|plate|screw|splint|brace|collar|position|mask|unit|units|stage|staging"
-    r"|type|rash|nodules?|lesions?|spots?|contractions?|hicks|bacillus|virus|fever|gene|protein|antigen|receptor|factor|pathway|ligament|fascia|canal|gland|duct|fissure|membrane|space|pouch|crisis|coma|neurinoma|arch|chromosome)"
+    r"|type|rash|nodules?|lesions?|spots?|contractions?|hicks|bacillus|virus|fever|gene|protein|antigen|receptor|factor|pathway|ligament|fascia|canal|gland|duct|fissure|membrane|space|pouch|crisis|coma|neurinoma|arch|chromosome|knife|chambers?|stripper|retractor|clamp|forceps|needle|cannula|rats?|mice|mouse|analys[ei]s|regression|hazards?|model)"
 )
 EPONYM = re.compile(rf"(?:['’]s?)?(?:[ \-][A-Za-z]+(?:['’]s)?){{0,2}}?[ \-]{_EPONYMS}(?![\w])", re.IGNORECASE)
 _DISEASES = word_list("eponyms")
 _MEDICAL_WORDS = re.compile(
     r"\b(?:mg|mcg|ml|mmhg|patients?|pts?|disease|syndrome|symptoms?|medications?|medicines?|meds?|doctors?|doses?|dosages?|tablets?|pills?|prescri\w+|side effects?|treat(?:ment|ed|ing)|therap\w+|pain|surgery|diagnos\w+|chronic|acute|clinical|lesions?"
     r"|tumou?rs?|carcinoma|cancer|serum|plasma|renal|hepatic|cardiac|coronary|arter\w+|ventric\w+|anxiety|depression|insomnia|migraines?|infections?|antibiotics?|insulin|cholesterol|blood|hx|s/p|b\.?i\.?d|weight loss|nausea|injections?|generic"
-    r"|birth control|mood|headaches?|rats?|in vitro|receptors?|antibod\w+|mutations?|biopsy|mortality|ct|mri|ecg|ekg|vitals?|labs?|wnl|denies|prn|po|iv|hpi|ros|acne|periods?|cramps|bleeding|dizz\w+|withdrawal|allerg\w+|arthritis|diabet\w+|asthma)\b",
+    r"|birth control|mood|headaches?|rats?|in vitro|receptors?|antibod\w+|mutations?|biopsy|mortality|ct|mri|ecg|ekg|vitals?|labs?|wnl|denies|prn|po|iv|hpi|ros|copd|pmhx?|nkda|ekg|neuro|admit(?:ted)?|dispo|pcp|icu|cabg|htn|afib|discharged?|p less than|lymph\w+|an[ae]*sthe\w+|spinal|ultrasound|f[oe]*tal|stenosis|hypert\w+|postoperative|leuk[ae]*mia|pulmonary|gastr\w+|epitheli\w+|mg/kg|assays?|enzymes?|antagonis\w+|in vivo|acne|periods?|cramps|bleeding|dizz\w+|withdrawal|allerg\w+|arthritis|diabet\w+|asthma)\b",
     re.IGNORECASE,
 )
 _ORGANIZATION_WORDS = re.compile(
@@ -35,6 +35,11 @@ _ORGANIZATION_WORDS = re.compile(
     r"|insurance|administration|organi[sz]ation|academy|church|court|police|police|services?|medical|memorial|hospice|general|registry|network|mercy|saint|st)\b",
     re.IGNORECASE,
 )
+_TITLE_OR_KIN = re.compile(
+    r"\b(?:mr|mrs|ms|dr|prof|attn|named|dear|hi|son|daughter|wife|husband|mother|father|brother|sister|aunt|uncle|friend|d/w)[.:]?\s+$",
+    re.IGNORECASE,
+)
+_ABBREVIATIONS = re.compile(r"[A-Z0-9]{1,5}(?:[ /\-][A-Z0-9]{1,5})*")
 _BEFORE_PERSON = re.compile(
     r"(?:\b(?:by|per|mr|mrs|ms|dr|prof|with|from|cc|attn|named|dear|hi|son|daughter|wife|husband|mother|father|brother|sister|aunt|uncle|friend|d/w|w/)[.:]?\s+|[-–—:]\s*)$",
     re.IGNORECASE,
@@ -113,7 +118,7 @@ def _names_nobody(words: list[str]) -> bool:
 
 def _is_eponym(text: str, start: int, end: int, words: list[str]) -> bool:
     """Tell whether a name of one word, or two with a hyphen, names a disease, a sign, a device or a germ."""
-    if len(words) > 2 or _BEFORE_PERSON.search(text[max(0, start - 20) : start]):
+    if len(words) > 2 or _TITLE_OR_KIN.search(text[max(0, start - 20) : start]):
         return False
     disease = words[0] in _DISEASES and (words[0].endswith("'s") or _reads_medical(text))
     return disease or bool(EPONYM.match(text, end))
@@ -124,20 +129,24 @@ def _is_name_in_medicine(text: str, start: int, end: int, kind: str, words: list
     if _MEDICINE_BEHIND.match(text, end) or (_MEDICINE_AHEAD.search(ahead) and not any(map(_known_person, words))):
         return False
     first = text[start]
+    if _ABBREVIATIONS.fullmatch(text, start, end) and " ".join(words) not in _places():
+        return (
+            kind == "ORGANIZATION"
+            and bool(re.search(r"\b(?:at|from|admitted to|transferred to) (?:the )?$", ahead))
+            and text[start:end].isalpha()
+        )
     if kind == "PERSON":
         if any(map(_known_person, words)):
             return first.isupper()
         return bool(first.isupper() and (len(words) > 1 or _BEFORE_PERSON.search(ahead)))
     if kind == "ORGANIZATION":
         plain = first.isupper() and not any(map(str.isdigit, text[start:end]))
-        return bool(_ORGANIZATION_WORDS.search(text, start, end) or (plain and _BEFORE_ORGANIZATION.search(ahead)))
+        return bool(plain and (_ORGANIZATION_WORDS.search(text, start, end) or _BEFORE_ORGANIZATION.search(ahead)))
     if kind == "LOCATION":
         known = " ".join(words) in _places()
         plain = first.isupper() and not text[start:end].isupper() and not any(map(str.isdigit, text[start:end]))
         return known or bool(plain and (len(words) > 1 or _BEFORE_PLACE.search(ahead)))
-    return first.isupper() and words[-1].endswith(
-        ("an", "ans", "ish", "ese", "i", "is", "ic", "ics", "jews", "jew", "ch")
-    )
+    return words[-1] in _peoples() or words[-1].endswith(("ans", "ese", "ish", "ean", "jews", "muslims", "nazi"))
 
 
 def _listed(kind: str, words: list[str]) -> bool:

@@ -368,8 +368,9 @@ def _clock(wanted: Wanted) -> Iterator[Json]:
 
 
 def _umask(_wanted: Wanted) -> Iterator[Json]:
-    # of the shell that started this: the command itself takes 077
-    said = re.findall(r"^Umask:\s+(\d+)", Path(f"/proc/{os.getppid()}/status").read_text(), re.MULTILINE)
+    # of the shell that started this: the command itself takes 077; a container's first process has none (proc(5))
+    parent = Path(f"/proc/{os.getppid()}/status")
+    said = re.findall(r"^Umask:\s+(\d+)", parent.read_text() if parent.is_file() else "", re.MULTILINE)
     mask = int(said[0], 8) if said else 0o022
     text = _("{mask:03o}; modes are set by the installer", mask=mask)
     yield _row(

@@ -106,7 +106,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory, payloads: dict[str, Path]) -> 
         made.prepare()
         yield made
     finally:
-        made.disk.close()
+        made.disk.unmount()
         shutil.rmtree(made.folder)
 
 
@@ -118,6 +118,7 @@ def test_power_cuts_leave_the_old_or_the_new(rig: Rig, action: str) -> None:
     for number in range(17):
         seconds = chance.uniform(0, rig.seconds[action]) if number % 4 else None
         said_done = rig.cut(action, seconds)
+        assert said_done or seconds is not None, action
         seen[rig.check(action, said_done)] += 1
     sys.stdout.write(f"{action}: {dict(seen)}\n")
     assert seen["old"] and seen["new"], seen

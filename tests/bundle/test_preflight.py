@@ -201,6 +201,20 @@ def test_a_clock_before_the_bundle_is_warned_of(tmp_path: Path, built: str, said
     assert level(page._clock, wanted(tmp_path, built=built)) == said
 
 
+def test_a_process_without_a_parent_has_a_page_too() -> None:
+    """As the first one of a container has none."""
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-m", "bundle.cli", "preflight", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    if "unshare" in done.stderr:
+        pytest.skip("needs root and `unshare`")
+    assert '"umask"' in done.stdout, done.stderr
+
+
 def test_a_loose_umask_is_warned_of(tmp_path: Path) -> None:
     program = "from bundle.preflight import preflight; print([row['level'] for row in preflight()['checks'] if row['name'] == 'umask'])"
     for mask, said in (("000", "WARN"), ("022", "PASS"), ("077", "PASS")):

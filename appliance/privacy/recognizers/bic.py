@@ -25,7 +25,8 @@ def _form(gap: str) -> str:
 
 
 _LABELLED = re.compile(
-    rf"(?:(?<![A-Za-z])(?i:swift|bic)|国际银行代码)(?:[ /\-]?(?i:code|bic|swift|no\.?|代码|编码|号))*(?i:{BETWEEN})*"
+    r"(?:(?<![A-Za-z])(?:SWIFT|BIC|(?i:swift|bic)(?=[/ \-]?(?i:code|no\b|is\b|bic)|[^0-9A-Za-z]{0,2}[^\s0-9A-Za-z]))|国际银行代码)"
+    rf"(?:[ /\-]?(?i:code|bic|swift|no\.?|代码|编码|号))*(?i:{BETWEEN})*"
     rf"({_form(' ?')}){END}"
 )
 _CODE = re.compile(rf"{START}({_form('')}){END}(\s?\(?(?:SWIFT|BIC)(?![A-Za-z]))?")

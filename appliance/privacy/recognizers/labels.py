@@ -31,31 +31,27 @@ class Labels(Generic[Row]):
 
     def __init__(self, phrases: Iterable[tuple[str, Row]]) -> None:
         self._words: dict[str, list[tuple[re.Pattern[str], Row]]] = {}
-        chinese: list[tuple[str, Row]] = []
+        self._chinese: dict[str, list[Row]] = {}
         for alternatives, row in phrases:
             for phrase in alternatives.split(", "):
                 first = _WORD.match(phrase)
                 if first:
                     self._words.setdefault(first[0].casefold(), []).append((_english(phrase), row))
                 else:
-                    chinese.append((phrase, row))
-        for found in self._words.values():
-            found.sort(key=lambda pair: -len(pair[0].pattern))
-        chinese.sort(key=lambda pair: -len(pair[0]))
-        self._chinese = dict(chinese)
+                    self._chinese.setdefault(phrase, []).append(row)
         self._union = _union(self._chinese)
 
     def find(self, text: str) -> Iterator[tuple[int, int, Row]]:
-        """Yield (start, end, row) of each label in `text`; of labels that start together the longest."""
+        """Yield (start, end, row) of each label in `text`; of labels that start together the longest, with each of its rows."""
         for word, start in _words(text):
-            for pattern, row in self._words.get(word, ()):
-                match = pattern.match(text, start)
-                if match:
-                    yield start, match.end(), row
-                    break
+            rows = self._words.get(word)
+            if rows:
+                matches = [(match.end(), row) for pattern, row in rows if (match := pattern.match(text, start))]
+                longest = max((end for end, _row in matches), default=0)
+                yield from ((start, end, row) for end, row in matches if end == longest)
         if self._union and not text.isascii():
             for match in self._union.finditer(text):
-                yield match.start(), match.end(), self._chinese[match[0]]
+                yield from ((match.start(), match.end(), row) for row in self._chinese[match[0]])
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +66,7 @@ def _english(phrase: str) -> re.Pattern[str]:
 
 
 def _union(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    listed = list(phrases)
+    listed = sorted(phrases, key=len, reverse=True)
     if not listed:
         return None
     first = "".join(sorted({phrase[0] for phrase in listed}))

@@ -131,7 +131,7 @@ _GAP = r"[ .\-/·]{0,2}"
 _PLACE = {"d": "[0-9]", "A": "[A-Za-z]", "x": "[0-9A-Za-z]"}
 _LABELS = Labels((number.words, number) for number in NUMBERS)
 _FILL = re.compile(
-    rf"(?:{BETWEEN}|[ _\-](?:card|number|numbers|num|no|nr|id|identifier|code|reg|registration)(?![A-Za-z])\.?|号码?|编号|字号)*",
+    rf"(?:[ _\-]?(?:card|number|numbers|num|no|nr|id|identifier|code|reg|registration)(?![A-Za-z])\.?|号码?|编号|字号|{BETWEEN})*",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(

@@ -52,7 +52,7 @@ _HARMLESS = re.compile(
 
 def find(text: str) -> Iterator[Hit]:
     """Yield keys by form (.95) and secrets behind their label (.8; words in a sentence .7)."""
-    if max(map(len, text.split()), default=0) >= _LONG:
+    if max(map(len, text.split()), default=0) >= _LONG or "-----BEGIN" in text:
         for pattern, form in ((_PEM, "PRIVATE_KEY"), (_JWT, "JWT"), (_ISSUED, "CLOUD_KEY")):
             for match in pattern.finditer(text):
                 yield Hit(*match.span(), "SECRET", 0.95, form)

@@ -135,6 +135,26 @@ def test_without_openssl_the_list_is_compared_with_paper(carried: Path, bare: Pa
     assert done.returncode == 0, done.stderr
 
 
+def test_without_openssl_the_sticks_own_checks_once_paper_says_that_it_is_the_right_one(
+    payloads: dict[str, Path], bare: Path, tmp_path: Path
+) -> None:
+    """It is asked for the fingerprint's key and refuses a stranger's as the machine's own would."""
+    (bare / "openssl").unlink()
+    own = f'#!/bin/sh\n: > {tmp_path}/asked\nexec {shutil.which("openssl")} "$@"\n'.encode()
+    members = [("bin/openssl", "", own), ("bin/python3", "", a_python())]
+    stick = on_stick(payloads["1"], tmp_path / "carried", packed(tmp_path / "RUNTIME.TGZ", *members))
+    machine, other = Machine(tmp_path), make_key(tmp_path / "other")
+    digest = ["--runtime-sha256", sign.on_paper(hashlib.sha256((stick / RUNTIME).read_bytes()).hexdigest())]
+    done = run(stick, machine, "--fingerprint", paper(), *digest, "--help", PATH=str(bare))
+    assert done.returncode == 0 and (tmp_path / "asked").exists(), done.stderr
+    assert run(stick, machine, "--vendor-key", other / "vendor.pem", *digest, PATH=str(bare)).returncode == 6
+    (tmp_path / "asked").unlink()
+    for file in (stick / RUNTIME, stick / "COPY2" / RUNTIME):
+        file.write_bytes(file.read_bytes() + b"x")
+    done = run(stick, machine, "--fingerprint", paper(), *digest, PATH=str(bare))
+    assert done.returncode == 5 and not (tmp_path / "asked").exists(), done.stderr
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_where_two_keys_must_have_signed_nothing_signed_by_one_is_run(
     payloads: dict[str, Path], tmp_path: Path, kept: bool

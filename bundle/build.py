@@ -38,6 +38,7 @@ from bundle.profile import ROOT, Profile, for_target, load
 from bundle.provenance import provenance
 from bundle.pyz import PACKAGE, pyz
 from bundle.request import no_request, read_request
+from bundle.runtime import check_machine
 from bundle.sbom import sbom
 from bundle.sign import PUBLIC_KEY, fingerprint, on_paper, sign
 from bundle.wheels import OURS, Wheel, added_wheels, normal, own_wheel, pins_of, read_lock, wheelhouse
@@ -78,6 +79,8 @@ def build(
     chosen, moment = for_target(load(profile), platform, variant), _moment()
     wanted = read_request(request) if request else no_request()
     _ready(key, out, serial)
+    if runtime:
+        check_machine(runtime, chosen.machine)
     store = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "skerry-bundle"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".skerry-build-", dir=out.parent) as work:

@@ -51,6 +51,8 @@ _OF_THE_HOST = re.compile(r"(lib(c|m|dl|pthread|rt|util|resolv|gcc_s)|ld-linux-x
 _SYMBOL = re.compile(r"Name: GLIBC_(\S+)")
 _NEEDED = re.compile(r"\(NEEDED\).*\[(.+)\]")
 
+_E_MACHINE = {"x86_64": 62, "aarch64": 183}
+
 # `zig cc` refuses __DATE__ unless told; the paths of this machine must not get into the files.
 _COMPILE = f"-target {TARGET} -O2 -g0 -fPIC -fno-sanitize=undefined -Wno-date-time -ffile-prefix-map=$work=/build"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -278,6 +280,25 @@ def check_libraries(tree: Path) -> None:
             if library not in carried and not _OF_THE_HOST.fullmatch(library):
                 raise IntegrityError(
                     _("`{path}` needs `{library}`, which is not carried", path=path.relative_to(tree), library=library)
+                )
+
+
+def check_machine(packed: Path, machine: str) -> None:
+    """Raise `UsageError` for a RUNTIME.TGZ whose programs are for another machine than `machine` (`x86_64`, `aarch64`).
+
+    A program's header says so in its field `e_machine` (System V ABI, "ELF Header"; numbers: its processor supplements).
+    """
+    with tarfile.open(packed, "r|gz") as stream:
+        for member in stream:
+            content = stream.extractfile(member) if member.isreg() and member.name.startswith("bin/") else None
+            head = content.read(20) if content else b""
+            if head.startswith(b"\x7fELF") and int.from_bytes(head[18:20], "little") != _E_MACHINE[machine]:
+                raise UsageError(
+                    _(
+                        "`{path}` is no runtime for {machine}; leave `--runtime` out, or make one there",
+                        path=packed,
+                        machine=machine,
+                    )
                 )
 
 

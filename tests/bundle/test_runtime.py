@@ -155,6 +155,18 @@ def test_each_command_of_a_part_runs_in_its_source_with_the_compiler_in_front(tm
         runtime._compile(runtime.Part("small", ("false",)), tmp_path / "small_1-1.dsc", tmp_path)
 
 
+def test_a_runtime_for_another_machine_is_refused(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "bin").mkdir(parents=True)
+    (tree / "bin" / "script").write_text("#!/bin/sh\n")
+    (tree / "bin" / "python3").write_bytes(Path("/bin/true").read_bytes())
+    here, there = ("x86_64", "aarch64") if os.uname().machine == "x86_64" else ("aarch64", "x86_64")
+    packed = runtime.pack(tree, tmp_path / "RUNTIME.TGZ")
+    runtime.check_machine(packed, here)
+    with pytest.raises(UsageError, match=f"no runtime for {there}"):
+        runtime.check_machine(packed, there)
+
+
 def test_the_same_files_are_the_same_archive(tmp_path: Path) -> None:
     files = {"bin/python3": b"program", "lib/a.py": b"a = 1\n", "lib/b/c.py": b""}
     one = folder(tmp_path / "one", files)

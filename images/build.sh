@@ -19,9 +19,9 @@ flock --nonblock 9 || { echo "another build is at work in \`$work\`" >&2; exit 9
 
 # Without --pid and --kill-child, what runs inside would outlive a build that was stopped.
 sealed() { unshare --net --pid --fork --kill-child --mount-proc "$@"; }
-image() { sealed buildah --storage-driver vfs --root "$work/storage" --runroot "$work/run" "$@"; }
+image() { sealed buildah --root "$work/storage" --runroot "$work/run" "$@"; }
 
-# The store keeps a whole copy of each layer (vfs): only the image's file stays.
+# The store is as large as all layers: only the image's file stays.
 trap 'rm -rf "$work/storage" "$work/run" "$work/context"' EXIT
 trap 'exit 1' HUP INT TERM
 

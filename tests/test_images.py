@@ -25,6 +25,7 @@ from tests.tiny_onnx import LABELS, add_model, text
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).resolve().parents[1]
+ONE_THREAD = "--env OMP_NUM_THREADS=1"  # threads that spin on busy cores take many times as long
 HYBRID = Path("/sys/fs/cgroup/unified")
 
 # What a program inside finds: who it is, what it may do, where it may write.
@@ -109,7 +110,11 @@ class Images:
 
     def _output(self, command: list[str], options: str = "") -> str:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=self.environment | {"OPTIONS": options}, cwd=ROOT
+            command,
+            capture_output=True,
+            text=True,
+            env=self.environment | {"OPTIONS": f"{ONE_THREAD} {options}"},
+            cwd=ROOT,
         )
         assert done.returncode == 0, f"{command[:4]}: {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-3000:]}"
         return done.stdout

@@ -399,7 +399,7 @@ def _unpack_runtime(packed: Path, folder: Path, programs: Programs) -> Path:
 
     Only headers and bytes come from `tarfile`; regular files and links to within are made here, all else is refused.
     """
-    folder.mkdir(mode=0o755)
+    make_folder(folder, 0o755)
     with tarfile.open(packed, "r|gz") as stream:
         for member in stream:
             target = folder / member.name

@@ -381,6 +381,7 @@ def test_a_carried_python_is_unpacked_and_used(tmp_path: Path, payloads: dict[st
     done = machine.install(payloads["1"], "--runtime", runtime)
     assert done.returncode == 0, done.stderr
     assert (machine.prefix / "current" / "runtime" / "bin" / "python3").is_file()
+    assert (machine.prefix / "current" / "runtime").stat().st_mode & 0o777 == 0o755, "the services' user runs it"
     assert machine.install(payloads["2"]).returncode == 0, "a bundle that leaves the runtime out takes the one before"
     assert (machine.prefix / "current" / "runtime" / "bin" / "python3").is_file()
     assert machine.version() == "2.0"

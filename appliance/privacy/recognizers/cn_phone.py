@@ -21,6 +21,7 @@ _LANDLINE = re.compile(
 )
 _SERVICE = re.compile(rf"{START}([48]00(?:[ .\-·]?[0-9]){{7}}){END}")
 _LOCAL = re.compile(rf"{START}([2-9][0-9]{{2,3}}[ \-]?[0-9]{{4}}){END}")
+_FAX = re.compile(rf"(?:传真|[Ff][Aa][Xx])\.?(?:号码?|{BETWEEN})*$")
 _LABEL = re.compile(
     rf"(?:电话|座机|固话|传真|热线|手机|(?:联系|电话|传真|手机)号码|致电|拨打|我打|请打|联系方式|[Tt][Ee][Ll]|[Ff][Aa][Xx]|[Pp]hone)\.?(?:号码?|{BETWEEN})*$"
 )
@@ -30,18 +31,23 @@ def find(text: str) -> Iterator[Hit]:
     """Yield mobile numbers (.85), landlines (.75, unbroken .5) and service numbers; 7 or 8 digits alone only behind a label."""
     for match in _MOBILE.finditer(text):
         if regular(match[1]) and not slips(text, match.start()):
-            yield Hit(*match.span(), "PHONE", 0.85)
+            yield Hit(*match.span(), "PHONE", 0.85, "MOBILE_PHONE")
     for match in _LANDLINE.finditer(text):
         digits = len(compact(match[4]))
         labelled = follows(text, match.start(), _LABEL)
         if (digits == 8 or not (match[1] or "").startswith(("010", "02"))) and not slips(text, match.start()):
-            yield Hit(*match.span(), "PHONE", 0.85 if labelled else 0.75 if match[3] or "(" in match[0] else 0.5)
+            score = 0.85 if labelled else 0.75 if match[3] or "(" in match[0] else 0.5
+            yield Hit(*match.span(), "PHONE", score, _form(text, match.start()))
     for match in _SERVICE.finditer(text):
         if follows(text, match.start(), _LABEL) or len(match[1]) > 10:
-            yield Hit(*match.span(), "PHONE", 0.75)
+            yield Hit(*match.span(), "PHONE", 0.75, "CN_SERVICE_PHONE")
     for match in _LOCAL.finditer(text):
         if follows(text, match.start(), _LABEL):
-            yield Hit(*match.span(), "PHONE", 0.7)
+            yield Hit(*match.span(), "PHONE", 0.7, _form(text, match.start()))
+
+
+def _form(text: str, start: int) -> str:
+    return "FAX" if follows(text, start, _FAX) else "LANDLINE"
 
 
 RECOGNIZER = Recognizer("cn_phone", find, min_digits=7, strong=True)

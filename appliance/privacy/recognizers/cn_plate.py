@@ -25,7 +25,7 @@ def find(text: str) -> Iterator[Hit]:
     """Yield plates with at least two digits (.85)."""
     for match in _PLATE.finditer(text):
         if sum(map(str.isdigit, match[0])) >= 2:
-            yield Hit(*match.span(), "PLATE", 0.85)
+            yield Hit(*match.span(), "PLATE", 0.85, "CN_PLATE")
 
 
 RECOGNIZER = Recognizer("cn_plate", find, min_digits=2, trigger=re.compile(rf"[{_PROVINCE}使领]|WJ"), strong=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-__all__ = ["BETWEEN", "Labels"]
+__all__ = ["BETWEEN", "Labels", "words"]
 
 Row = TypeVar("Row")
 # What people and forms put between a label and its number: colons, brackets, quotation marks, the edge of a table's cell, `is`, 填的是.
@@ -43,21 +43,23 @@ class Labels(Generic[Row]):
 
     def find(self, text: str) -> Iterator[tuple[int, int, Row]]:
         """Yield (start, end, row) of each label in `text`; of labels that start together the longest, with each of its rows."""
-        for word, start in _words(text):
-            rows = self._words.get(word)
-            if rows:
-                matches = [(match.end(), row) for pattern, row in rows if (match := pattern.match(text, start))]
-                longest = max((end for end, _row in matches), default=0)
-                yield from ((start, end, row) for end, row in matches if end == longest)
+        places = words(text)
+        for start, word in sorted((start, word) for word in self._words.keys() & places.keys() for start in places[word]):
+            matches = [(match.end(), row) for pattern, row in self._words[word] if (match := pattern.match(text, start))]
+            longest = max((end for end, _row in matches), default=0)
+            yield from ((start, end, row) for end, row in matches if end == longest)
         if self._union and not text.isascii():
             for match in self._union.finditer(text):
                 yield from ((match.start(), match.end(), row) for row in self._chinese[match[0]])
 
 
 @lru_cache(maxsize=1)
-def _words(text: str) -> list[tuple[str, int]]:
+def words(text: str) -> dict[str, list[int]]:
     """Return the words of a text in small letters with their places; the recognizers ask for the same text one after another."""
-    return [(word[0].casefold(), word.start()) for word in _WORD.finditer(text)]
+    places: dict[str, list[int]] = {}
+    for word in _WORD.finditer(text):
+        places.setdefault(word[0].casefold(), []).append(word.start())
+    return places
 
 
 def _english(phrase: str) -> re.Pattern[str]:

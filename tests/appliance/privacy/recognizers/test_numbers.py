@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.privacy.recognizers import (
+    PATTERNS,
     email_address,
     handle,
     iban,
@@ -114,6 +115,11 @@ def test_web_addresses(text: str, expected: list[str]) -> None:
         ("2001:db8::8a2e:370:7334", ["2001:db8::8a2e:370:7334"]),
         ("00:1A:2B:3C:4D:5E", ["00:1A:2B:3C:4D:5E"]),
         ("留言,IP:2001:db8::1889:c178)", ["2001:db8::1889:c178"]),
+        ("MAC:d8:a2:cb:0a:f6:1f", ["d8:a2:cb:0a:f6:1f"]),
+        ("MAC地址 24 9e 2a 94 2d b0", ["24 9e 2a 94 2d b0"]),
+        ("aabb.ccdd.1122", ["aabb.ccdd.1122"]),
+        ("1234.5678.9012", []),
+        ("源IP10.1.2.3", ["10.1.2.3"]),
         ("version 1.2.3.4", []),
         ("at 10:20:30", []),
         ("999.1.1.1", []),
@@ -147,6 +153,27 @@ def test_network_addresses(text: str, expected: list[str]) -> None:
         ("he put it on my plate AND left 20 behind", []),
         ("2025-03-18做的胃镜,单号38024760", ["38024760"]),
         ("快递单号38024760", []),
+        ("| MRN | 00482913 |", ["00482913"]),
+        ('"patient_id": "AB-482913"', ["AB-482913"]),
+        ("MR#: D9294906", ["D9294906"]),
+        ("account number was given as 2041 8833 12", ["2041 8833 12"]),
+        ("employee no. POL-3968551", ["POL-3968551"]),
+        ("Docket 2:21-cv-01234-ABC", ["2:21-cv-01234-ABC"]),
+        ("appl. no. 19047/17", ["19047/17"]),
+        ("serial number: SN-12345678", ["SN-12345678"]),
+        ("postcode SW1A 1AA, zip 62704-1234", ["SW1A 1AA", "62704-1234"]),
+        ("医保卡号填的是123456789", ["123456789"]),
+        ("【住院号】0012345", ["0012345"]),
+        ("驾驶证档案编号栏填310012345678", ["310012345678"]),
+        ("床位：N29".replace("：", ":"), ["N29"]),
+        ("保单PDAA202331010000012345已生效", ["PDAA202331010000012345"]),
+        ("社保卡卡号 1234 5678 90", ["1234 5678 90"]),
+        ("发动机号：A12B34567".replace("：", ":"), ["A12B34567"]),
+        ("patient: 45 yo", []),
+        ("successful in 17 cases (13 of them)", []),
+        ("the patient (born 11/23/2001)", []),
+        ("a visit to ward 7", []),
+        ("工单号12345678", []),
     ],
 )
 def test_numbers_behind_their_labels(text: str, expected: list[str]) -> None:
@@ -160,8 +187,49 @@ def test_numbers_behind_their_labels(text: str, expected: list[str]) -> None:
         ("QQ：123456789".replace("：", ":"), ["123456789"]),
         ("加微信wxid_abc123", ["wxid_abc123"]),
         ("微信支付很方便", []),
+        ("QQ号是 12345 6789", ["12345 6789"]),
+        ("加微信：zhang_san2020".replace("：", ":"), ["zhang_san2020"]),
+        ("username: jdoe99", ["jdoe99"]),
+        ("skype: live:jdoe", ["live:jdoe"]),
+        ("@所有人 开会", []),
+        ("twitter is great", []),
+        ("a signal-averaged ECG", []),
+        ("take it @ night", []),
         ("mail a@b.com", []),
     ],
 )
 def test_handles(text: str, expected: list[str]) -> None:
     assert found(handle, text) == expected
+
+
+def test_the_eager_form_takes_every_long_number_that_is_not_known_to_be_nobodys() -> None:
+    found = list(labelled_number.RECOGNIZER.eager("code 83920174 in, order 83920175 out, 5000000 units"))
+    assert [(hit.start, hit.score) for hit in found] == [(5, 0.25)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A123456(3)",
+        "A123456789",
+        "1M8GDM9AXKP042788",
+        "AB1234563",
+        "54362315K",
+        "X2482300W",
+        "S1234567D",
+        "DE136695976",
+        "2341 2341 2346",
+    ],
+)
+def test_a_weak_check_without_context_is_never_sure(text: str) -> None:
+    """One digit lets one number in ten or eleven through, one letter one in 23."""
+    hits = [hit for recognizer in PATTERNS for hit in recognizer.find(text)]
+    assert all(hit.score <= 0.5 for hit in hits)
+
+
+@pytest.mark.parametrize(
+    "text", ["11010519491231002X", "91350100M000100Y43", "GB29NWBK60161331926819", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"]
+)
+def test_two_checks_are_sure(text: str) -> None:
+    """A date and a check character; two check characters; two digits modulo 97; four bytes."""
+    assert max(hit.score for recognizer in PATTERNS for hit in recognizer.find(text)) >= 0.9

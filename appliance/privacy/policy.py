@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from appliance.errors import SettingsError
-from appliance.privacy.kinds import KINDS
+from appliance.privacy.kinds import FORMS, KINDS
 from appliance.words import _, language
 
 __all__ = ["OPERATORS", "Mode", "OperatorSpec", "Policy", "check", "laws", "load", "policies", "shipped"]
@@ -256,7 +256,7 @@ def faults(content: Mapping[str, Any]) -> Iterator[str]:
     known = [kind.name for kind in KINDS]
     for name, spec in kinds.items():
         if name not in known:
-            yield unknown(_("kind"), name, known)
+            yield _unknown_kind(name, known)
         yield from _operator_faults(name, spec)
 
 
@@ -284,7 +284,7 @@ def _about_faults(about: Mapping[str, Any]) -> Iterator[str]:
     known = [kind.name for kind in KINDS]
     for name in off:
         if name not in known:
-            yield unknown(_("kind"), name, known)
+            yield _unknown_kind(name, known)
     yield from _operator_faults("default", about.get("default", "placeholder"))
 
 
@@ -326,6 +326,13 @@ def unknown(what: str, word: Any, known: Iterable[str]) -> str:
 
     near = max(known, key=likeness)
     return _("unknown {what} `{word}`; the nearest known one is `{near}`", what=what, word=word, near=near)
+
+
+def _unknown_kind(name: Any, known: Iterable[str]) -> str:
+    parent = next((form.parent for form in FORMS if form.name == name), None)
+    if parent:
+        return _("`{name}` is found as `{kind}`: name that one", name=name, kind=parent)
+    return unknown(_("kind"), name, known)
 
 
 def _build(content: Mapping[str, Any]) -> Policy:

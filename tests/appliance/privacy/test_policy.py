@@ -63,6 +63,7 @@ def test_every_kind_that_a_law_names_is_known() -> None:
     ("text", "words"),
     [
         (HEAD + "[kinds]\nPERSN = 'surrogate'\n", ("PERSN", "`PERSON`")),
+        (HEAD + "[kinds]\nUS_SSN = 'mask'\n", ("US_SSN", "`NATIONAL_ID`")),
         (HEAD + "[kinds]\nPERSON = 'surogate'\n", ("surogate", "`surrogate`")),
         (HEAD + "[kinds]\nDATE = { operator = 'date-shift', dys = 3 }\n", ("dys", "`days`")),
         (HEAD + "[kinds]\nAGE = { operator = 'generalise', band = 99 }\n", ("band", "30")),

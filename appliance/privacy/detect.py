@@ -7,9 +7,10 @@ overlaps are settled, names found once are looked for again, and the offsets are
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -32,6 +33,11 @@ _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
 # What an operator wrote: a numbered placeholder, a keyed hash, a vault token.
 _PLACEHOLDER = re.compile(r"<[A-Z_]+_(?:[0-9]{1,9}|(?=[0-9]*[a-f])[0-9a-f]{16,64}|[A-Z2-7]{58,})>")
 _DIGIT = re.compile("[0-9]")
+_PARAGRAPH = 300  # characters under which a text is read whole
+_PARAGRAPH_END = re.compile(
+    r"\n\s*\n|[.!?](?<=[a-z]{3}[.!?])[ \t]*\n|[。！？]\s*\n"
+)  # `No.` at the end of a line ends none
+_NEAR = re.compile("[0-9](?:[^0-9]{0,4}[0-9])*")  # digits with at most four other characters between two
 _DIGITS = "0123456789"
 _KNOWN = frozenset(each.name for each in KINDS)
 _MODELS = (lac_entities.RULE, spacy_entities.RULE, tagger.RULE, repeats.RULE, contact_blocks.RULE)
@@ -130,12 +136,23 @@ class Scrubber:
 
     def _read(self, texts: Sequence[str]) -> list[list[Finding]]:
         plain = [normalise(text) for text in texts]
-        spans = [list(_patterns(each.text, self._patterns)) for each in plain]
+        spans = [list(self._find_patterns(each.text)) for each in plain]
         self._read_names([each.text for each in plain], spans)
         return [
             [_finding(each, span) for span in self._settle(each.text, found)] if found else []
             for each, found in zip(plain, spans, strict=True)
         ]
+
+    def _find_patterns(self, text: str) -> Iterator[_Span]:
+        """Yield what the patterns find; without names, paragraph by paragraph: then most recognizers have nothing to look for in most of them."""
+        if self.scope.mode != "structured-only" or len(text) < _PARAGRAPH:
+            yield from _patterns(text, self._patterns)
+            return
+        cuts = [0, *(match.end() for match in _PARAGRAPH_END.finditer(text)), len(text)]
+        for start, end in itertools.pairwise(cuts):
+            for span in _patterns(text[start:end], self._patterns):
+                hit = replace(span.hit, start=span.hit.start + start, end=span.hit.end + start)
+                yield _Span(hit, span.rule)
 
     def _read_names(self, texts: list[str], spans: list[list[_Span]]) -> None:
         """Add what the models find, each model over the texts of its language at once."""
@@ -221,7 +238,9 @@ def _add(spans: list[list[_Span]], places: Iterable[int], found: list[list[Hit]]
 
 def _spared(text: str, spans: list[_Span]) -> list[_Span]:
     """Return the spans without what numbers that belong to nobody cover (orders, versions, standards), and without names that are numbers."""
-    if not spans or not _DIGIT.search(text):
+    if all(span.hit.score >= harmless.SURE and span.hit.kind not in harmless.NAMES for span in spans):
+        return spans
+    if not _DIGIT.search(text):
         return spans
     shields = list(harmless.find(text))
     return [
@@ -246,8 +265,10 @@ def _installed_base() -> Path | None:
 
 def _patterns(text: str, recognizers: Iterable[Recognizer]) -> Iterable[_Span]:
     digits = sum(map(text.count, _DIGITS)) if _DIGIT.search(text) else 0
+    near = max(len(_DIGIT.findall(run)) for run in _NEAR.findall(text)) if digits > 5 else digits
     for recognizer in recognizers:
-        if digits >= recognizer.min_digits and (recognizer.trigger is None or recognizer.trigger.search(text)):
+        enough = (near if recognizer.near else digits) >= recognizer.min_digits
+        if enough and (recognizer.trigger is None or recognizer.trigger.search(text)):
             for hit in recognizer.find(text):
                 yield _Span(hit, recognizer.rule)
 

@@ -49,6 +49,8 @@ _APART = re.compile(
 _SPACED = re.compile(
     r"(?<![0-9A-Za-z])(?<![0-9] )[0-9A-Z(](?: [0-9A-Za-z.:/()+@·_\- ]){5,80} (?:[0-9)]|[A-Za-z](?! [A-Za-z]{2}))(?![0-9A-Za-z])"
 )
+# What either of the two needs, at a glance.
+_SINGLES = re.compile(r" [^\n] [^\n] [^\n] |[0-9][.·_*\-][0-9][.·_*\-][0-9][.·_*\-][0-9]|[0-9] [0-9] [0-9] [0-9]")
 _DIGITS_ENOUGH = 0.6  # of the characters of a number
 
 
@@ -150,6 +152,8 @@ def _plain(unit: str) -> str:
 
 def _joined(plain: Plain) -> Plain:
     """Return `plain` with digits, and digits among letters, that stand apart, one by one, in one number."""
+    if not _SINGLES.search(plain.text):
+        return plain
     dropped = {
         place
         for match in _APART.finditer(plain.text)

@@ -31,4 +31,4 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(1), "DEVICE_ID", 0.6, form)
 
 
-RECOGNIZER = Recognizer("device", find, min_digits=15)
+RECOGNIZER = Recognizer("device", find, min_digits=15, near=True)

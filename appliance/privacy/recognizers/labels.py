@@ -44,8 +44,11 @@ class Labels(Generic[Row]):
     def find(self, text: str) -> Iterator[tuple[int, int, Row]]:
         """Yield (start, end, row) of each label in `text`; of labels that start together the longest, with each of its rows."""
         places = words(text)
-        for start, word in sorted((start, word) for word in self._words.keys() & places.keys() for start in places[word]):
-            matches = [(match.end(), row) for pattern, row in self._words[word] if (match := pattern.match(text, start))]
+        known = self._words.keys() & places.keys()
+        for start, first in sorted((start, word) for word in known for start in places[word]):
+            matches = [
+                (match.end(), row) for pattern, row in self._words[first] if (match := pattern.match(text, start))
+            ]
             longest = max((end for end, _row in matches), default=0)
             yield from ((start, end, row) for end, row in matches if end == longest)
         if self._union and not text.isascii():

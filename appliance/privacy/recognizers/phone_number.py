@@ -72,4 +72,4 @@ def _valid(number: str, region: str | None) -> bool:
         return False
 
 
-RECOGNIZER = Recognizer("phone_number", find, min_digits=7, strong=True)
+RECOGNIZER = Recognizer("phone_number", find, min_digits=7, near=True, strong=True)

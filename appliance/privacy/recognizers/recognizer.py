@@ -50,6 +50,8 @@ class Hit:
 class Recognizer:
     """One recognizer. It runs on a text with at least `min_digits` digits in which `trigger` (if any) is found.
 
+    `near` tells that these digits stand together, with at most four other characters between two of them.
+
     `strong` kinds are searched a second time in the scrubbed text: a find there holds the record back. Recognizers of `names` are left out in the
     mode `structured-only`. `eager` runs in place of `find` in the mode `max-recall`: the same and more, at the price of precision.
     """
@@ -60,6 +62,7 @@ class Recognizer:
     trigger: re.Pattern[str] | None = None
     strong: bool = False
     names: bool = False
+    near: bool = False
     eager: Callable[[str], Iterable[Hit]] | None = None
 
 

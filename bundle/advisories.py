@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from bundle.advice import ADVISES, FORMAT, MAX_AGE_DAYS, REPORT, age_days, packa
 from bundle.errors import PolicyError
 from bundle.manifest import (
     MANIFEST,
+    PAGE,
+    PROFILE,
     REPORTS,
-    RUNTIME,
     SECOND_SIGNATURE,
     SIGNATURE,
     SM2_SIGNATURE,
@@ -26,6 +28,8 @@ from bundle.manifest import (
     sha256,
 )
 from bundle.media import MANIFEST_FORMAT, SAME_IN_BOTH, put_on_stick
+from bundle.page import page
+from bundle.pyz import tools as lay_tools
 from bundle.receive import receive
 from bundle.verify import read_manifest, unpack
 from bundle.wheels import normal
@@ -52,16 +56,15 @@ def advisories(
     """
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.absolute().parent) as held:
-        tools, small = Path(held) / "bundle", Path(held) / "advisories"
-        receive(bundle, tools, key / sign.PUBLIC_KEY)
-        payload = unpack(tools, key / sign.PUBLIC_KEY)
+        delivered, small, tools = (Path(held) / name for name in ("bundle", "advisories", "tools"))
+        receive(bundle, delivered, key / sign.PUBLIC_KEY)
+        payload = unpack(delivered, key / sign.PUBLIC_KEY)
         report = ask(packages(read(payload / REPORTS / REPORT)), advisories)
         if not report["asked"]:
             raise PolicyError(
                 _("nobody answered, so there is nothing newer to carry; check `pip-audit` and the network")
             )
         check(report, allow_unknown_advisories)
-        (tools / RUNTIME).unlink(missing_ok=True)  # the installation has it
         (small / REPORTS).mkdir(parents=True)
         text = json.dumps(report, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         (small / REPORTS / REPORT).write_text(text, "utf-8")
@@ -71,8 +74,20 @@ def advisories(
         own = {"format": MANIFEST_FORMAT, **header, "built": report["asked"], "signatures": " ".join(signatures)}
         (small / MANIFEST).write_text(Listing(own, files_below(small)).text(), "ascii")
         sign.sign(small / MANIFEST, key, second, sm2)
+        _tools(tools, small, json.loads((payload / PROFILE).read_bytes()), report["asked"], key)
         written = put_on_stick(small, tools, out, key, header, "usb", 2, second, sm2)
     return {**written, "asked": report["asked"], "found": len(report["found"]), "unknown": len(report["unknown"])}
+
+
+def _tools(tools: Path, small: Path, about: Json, asked: str, key: Path) -> None:
+    # today's: those on the stick that was delivered may not know yet what to do with advisories alone
+    tools.mkdir()
+    lay_tools(tools, int(datetime.fromisoformat(asked.replace("Z", "+00:00")).timestamp()))
+    size = (small / REPORTS / REPORT).stat().st_size
+    compare = {path.name: sha256(path) for path in [*tools.iterdir(), small / MANIFEST]}
+    paper = sign.on_paper(sign.fingerprint(key / sign.PUBLIC_KEY))
+    said = page({**about, "installed_bytes": size}, [(REPORTS, 1, size)], paper, compare, asked)
+    (tools / PAGE).write_text(said, "utf-8")
 
 
 def ask(names: Mapping[str, str], earlier: Path | None = None, moment: int | None = None) -> Json:

@@ -36,7 +36,7 @@ from bundle.models import Model, models
 from bundle.page import page
 from bundle.profile import ROOT, Profile, for_target, load
 from bundle.provenance import provenance
-from bundle.pyz import PACKAGE, pyz
+from bundle.pyz import tools as lay_tools
 from bundle.request import no_request, read_request
 from bundle.runtime import check_machine
 from bundle.sbom import sbom
@@ -251,9 +251,7 @@ def _sign_payload(
     built = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
     rows = [(name, *_counted(inside / name)) for name in (WHEELS, MODELS, REPORTS)]
     paper = on_paper(fingerprint(key / PUBLIC_KEY))
-    for script in (VERIFY_SCRIPT, INSTALL_SCRIPT):
-        shutil.copyfile(PACKAGE / script, tools / script)
-    pyz(tools / PROGRAM, moment)
+    lay_tools(tools, moment)
     if runtime:
         shutil.copyfile(runtime, tools / manifest.RUNTIME)
     (inside / PAGE).write_text(page(about, rows, paper, {}, built), "utf-8")

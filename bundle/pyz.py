@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
 import time
 import zipfile
 from pathlib import Path
 
-from bundle.manifest import INSTALL_SCRIPT, VERIFY_SCRIPT
+from bundle.manifest import INSTALL_SCRIPT, PROGRAM, VERIFY_SCRIPT
 
 PACKAGE = Path(__file__).resolve().parent
 CONNECTED = frozenset(
@@ -34,6 +35,13 @@ def pyz(out: Path, moment: int) -> Path:
     out.write_bytes(b"#!/usr/bin/env python3\n" + content.getvalue())
     out.chmod(0o755)
     return out
+
+
+def tools(folder: Path, moment: int) -> None:
+    """Lay the scripts and the archive into `folder`, as they lie on a stick."""
+    for script in (VERIFY_SCRIPT, INSTALL_SCRIPT):
+        shutil.copyfile(PACKAGE / script, folder / script)
+    pyz(folder / PROGRAM, moment)
 
 
 def _files() -> list[tuple[str, bytes]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -79,6 +81,10 @@ def test_newer_advisories_replace_the_older_and_the_slot_stays(site: tuple[Machi
     small = brought(site, tmp_path, report(moment(2), "PYSEC-2026-1"))
     assert sum(path.stat().st_size for path in small.rglob("*")) < 1_000_000
     assert verify(small, key_folder() / PUBLIC_KEY)["advises"]
+    said_of_it = (small / "MANIFEST.HTM").read_text()
+    assert sha256(small / "bundle.pyz") in said_of_it and "wheels" not in said_of_it
+    command = [sys.executable, "-I", small / "bundle.pyz", "verify", small, "--vendor-key", key_folder() / PUBLIC_KEY]
+    assert subprocess.run(command, capture_output=True).returncode == 0, "its program is today's, not the one delivered"
     done = machine.install(small)
     assert done.returncode == 0, done.stderr
     said = machine.does("status")["advisories"]

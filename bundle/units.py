@@ -71,6 +71,7 @@ _SERVE = """\
 [Unit]
 Description=Skerry: answers over REST
 After=network.target
+Wants=skerry-serve.path
 
 [Service]
 ExecStart={command} serve --host {host} --port {port}{tls}
@@ -120,10 +121,12 @@ IPAddressAllow=localhost
 WantedBy=multi-user.target
 """
 
-# The server refuses to start before something was promoted: it is started when the first release appears.
+# The server refuses to start before something was promoted: it is started when the first release appears. A path unit
+# would start again what an operator has stopped (systemd.path(5)), so the two stop and start together.
 _WATCH = """\
 [Unit]
 Description=Skerry: starts the server when there is a release
+PartOf=skerry-serve.service
 
 [Path]
 PathExistsGlob={home}/projects/main/releases/*.json

@@ -30,7 +30,7 @@ class Disk:
             pytest.skip(f"needs root and {', '.join(missing) or 'its rights'}")
         _leave_mounts_of_others()
         self.image, self.path = folder / "disk.img", folder / "disk"
-        self.path.mkdir()
+        self.path.mkdir(parents=True)
         with self.image.open("wb") as file:
             file.truncate(size_bytes)
         subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True)

@@ -173,6 +173,7 @@ def _about(
         "schema": _schema(),
         "wheels_bytes": sum(one.path.stat().st_size for one in taken),
         "installed_bytes": sum(_installed_bytes(one.path) for one in taken)
+        + sum(one.path.stat().st_size for one in (*taken, *installers))  # a slot keeps them: a delta's base
         + sum(one.installed_bytes for one in carried),
         "services": list(profile.services),
         "command": profile.command,

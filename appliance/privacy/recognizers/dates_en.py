@@ -31,8 +31,44 @@ _AGE = re.compile(
 _YEAR_ALONE = re.compile(
     r"(?:\b(?:in|since|from|until|till|by|during|before|after|between|to|of|circa|early|late|mid|year|class of|and|back in|born(?: in)?|died(?: in)?|d\.|b\.|c\.)[ \-]|(?<=\d)[-–]|[(\[])((?:1[89]|20)[0-9]{2})(?![0-9A-Za-z%]|[.,:/\-][0-9])(?!\s*(?:mg|ml|kg|km|cm|mm|m|ft|feet|miles|dollars|euros|people|men|women|patients|times|calories|units|words|points|votes|employees|rpm|watts|hours|days|years|members|others)\b)"
 )
+# a 2021 film, the 1990s, 03/2019, spring 2020
+_YEAR_IN_PHRASE = re.compile(
+    r"\b(?:an?|the|that|this|his|her|its|their|our|my|early|mid|late)[ \-]((?:19|20)[0-9]{2})(?= [A-Za-z])(?! (?:mg|ml|kg|km|cm|mm|people|patients|men|women|dollars|euros|pounds|miles|words|votes)\b)"
+    r"|(?<![0-9A-Za-z.,/\-])((?:1[89]|20)[0-9]0['’]?s)(?![0-9A-Za-z])|(?<![0-9/.\-])((?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2})(?![0-9/])|\b((?:spring|summer|autumn|fall|winter|Q[1-4]|FY)[ ,]{0,2}(?:19|20)[0-9]{2})(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
 _MONTH_DAY = re.compile(
     r"(?:\b(?i:on|drawn|since|until|from|by|dated?|of|for|due|labs|seen|appt|at)[ :]{1,2})((?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12][0-9]|3[01]))(?![0-9/]|\.[0-9]|\s*(?:cm|mm|mg|inch|of|tsp|tab)\b)"
+)
+_NUMBER_WORD = r"(?:(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine))?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen)"
+# seventy-two years old, in her 40s, her 30th birthday, I'm 23, is 23 years, Mary Nguyen (45)
+_AGE_IN_WORDS = re.compile(
+    rf"\b({_NUMBER_WORD})[ \-](?:years?|months?|weeks?)[ \-](?:old|of age)\b|\b(?:aged?|turned) ({_NUMBER_WORD})\b|\bin (?:my|his|her|their|your) (?:early |mid[ \-]?|late )?([2-9]0['’]?s)\b|\b([1-9][0-9]?(?:st|nd|rd|th)) birthday\b"
+    r"|\b(?:I|he|she|who|they)['’](?:m|s|re) (?:now |only |just |almost |about )?([1-9][0-9])(?=[.,;!?]|$| (?:and|when|now|at|years?|yrs?|but)\b)|\b(?:is|am|was|are|were) (?:now |only |just |almost |about )?([1-9][0-9]) (?:years?|yrs?)(?=[.,;!?]|$)",
+    re.IGNORECASE,
+)
+_AGE_IN_BRACKETS = re.compile(r"[A-Z][a-zà-ÿ'’\-]+ [A-Z][a-zà-ÿ'’\-]+ \(([1-9][0-9])\)(?!['’])")
+_IN_WORDS = frozenset(
+    (
+        "old",
+        "age",
+        "aged",
+        "turned",
+        "birthday",
+        "years",
+        "year",
+        "yrs",
+        "i",
+        "he",
+        "she",
+        "who",
+        "they",
+        "my",
+        "his",
+        "her",
+        "their",
+        "your",
+    )
 )
 _AGE_AFTER_NAME = re.compile(
     r"(?:[A-Z][a-zà-ÿ'’\-]+|[A-Z]\.), ([1-9][0-9])(?=, |\.(?:\s|$)| of [A-Z]|,? (?:who|was|is|and|a|an|from)\b)"
@@ -94,12 +130,17 @@ def _worth(text: str) -> Iterator[re.Pattern[str]]:
         yield _WORDS
     if _FOUR_DIGITS.search(text):
         yield _YEAR_ALONE
+        yield _YEAR_IN_PHRASE
     if _FRACTION.search(text):
         yield _MONTH_DAY
     if _AGE_WORDS & known:
         yield _AGE
     if _SUBJECTS & known:
         yield _COPULA
+    if _IN_WORDS & known:
+        yield _AGE_IN_WORDS
+    if "(" in text:
+        yield _AGE_IN_BRACKETS
     if _COMMA_AGE.search(text):
         yield _AGE_AFTER_NAME
 
@@ -112,12 +153,15 @@ def find(text: str) -> Iterator[Hit]:
 
 
 def _hits(text: str, pattern: re.Pattern[str], match: re.Match[str]) -> Iterator[Hit]:
+    group = next((index for index, value in enumerate(match.groups(), 1) if value), 0)
     if pattern in (_AGE, _COPULA, _AGE_AFTER_NAME):
-        group = next(index for index, value in enumerate(match.groups(), 1) if value)
         if int(match[group]) <= 125:
             yield Hit(*match.span(group), "AGE", 0.75)
-    elif pattern in (_YEAR_ALONE, _MONTH_DAY):
-        yield Hit(*match.span(1), "BIRTH_DATE" if beside(text, *match.span(1), _BIRTH, before=25) else "DATE", 0.6)
+    elif pattern in (_AGE_IN_WORDS, _AGE_IN_BRACKETS):
+        yield Hit(*match.span(group), "AGE", 0.6)
+    elif pattern in (_YEAR_ALONE, _YEAR_IN_PHRASE, _MONTH_DAY):
+        birth = beside(text, *match.span(group), _BIRTH, before=25)
+        yield Hit(*match.span(group), "BIRTH_DATE" if birth else "DATE", 0.6)
     elif any(map(str.isdigit, match[0])):
         yield Hit(*match.span(), "BIRTH_DATE" if beside(text, *match.span(), _BIRTH, before=25) else "DATE", 0.8)
 

@@ -28,7 +28,7 @@ def surnames() -> Names:
 def cities() -> Names:
     """Return the cities whose names are nothing else (without their accents, too), and those whose names are words, given names or surnames as well."""
     sure, unsure = (frozenset(city.replace("_", " ") for city in part) for part in _read("cities.txt"))
-    return sure | frozenset(map(_bare, sure)), unsure
+    return sure | (frozenset(map(_bare, sure)) - unsure), unsure
 
 
 @cache

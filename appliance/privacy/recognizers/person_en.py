@@ -65,6 +65,7 @@ _SPEAKER = re.compile(rf"(?:^|\n)[ \t]*({_WORD}(?:[ \t]+{_WORD})?):[ \t]+\S")
 _CAPTION = re.compile(
     rf"(?:^|\n|\b(?:[Cc]ase of|CASE OF|[Ii]n|[Ss]ee(?: also)?|[Cc]ited in|[Aa]lso|[Aa]nd|[Tt]he|cf\.|[Ii]n re|[Mm]atter of)[ \t])[ \t]*({_NAME})(?:,? (?:and|AND|&) (?:[Oo]thers|OTHERS|[Aa]nother)|,? et al\.?)?,?[ \t]+(?:v\.?|vs\.?|V\.)[ \t]+(?:the[ \t])?({_NAME})"
 )
+_AHEAD_OF_PARTY = re.compile(r"(?:.*\b(?:case of|in re|see also|matter of|in|see|also|and|the|of)\s)?", re.IGNORECASE)
 _ONE_INITIAL = re.compile(rf"(?<![\w.])([A-Z]\.[ \t]?({_WORD})(?:-{_WORD})?(?:{_JOIN}[ \t]+{_WORD})?)")
 _STATE_OF_US = frozenset(("U.S.", "U.K.", "U.N.", "E.U.", "D.C."))
 
@@ -77,7 +78,10 @@ def find(text: str) -> Iterator[Hit]:
             if start < end and text[start:end].casefold() not in _NO_PERSON:
                 yield Hit(start, end, "PERSON", score)
     for match in _CAPTION.finditer(text):
-        yield from (Hit(*match.span(side), "PERSON", 0.6) for side in (1, 2) if _is_party(match[side]))
+        for side in (1, 2):
+            start = match.start(side) + len(_AHEAD_OF_PARTY.match(match[side])[0])  # type: ignore[index]
+            if _is_party(text[start : match.end(side)]):
+                yield Hit(start, match.end(side), "PERSON", 0.6)
     for match in _ONE_INITIAL.finditer(text):
         start, end = _without_stops(text, *match.span(1))
         if start < end and (_listed(match[2]) or text[max(0, start - 3) : start] in ("by ", ": ", "/s/")):
@@ -126,7 +130,7 @@ def _by_given_name(text: str) -> Iterator[Hit]:
 def _goes_on(words: list[str]) -> bool:
     """Tell whether the words behind a given name that is also a word go on as a name does."""
     first, last = words[0].casefold(), words[-1].casefold().strip(".")
-    return first in given_names()[0] or (last in surnames()[0] and last not in NO_NAME)
+    return first in given_names()[0] or (last not in NO_NAME and (last in surnames()[0] or last in _FREQUENT))
 
 
 def _speakers(text: str) -> Iterator[Hit]:
@@ -140,6 +144,7 @@ def _speakers(text: str) -> Iterator[Hit]:
                 yield Hit(*label.span(1), "PERSON", 0.6)
 
 
+_FREQUENT = word_list("frequent_surnames")
 _NO_PARTY = word_list("no_party")
 _NO_PERSON = word_list("nameless") | no_names()
 _FIELDS = word_list("fields")

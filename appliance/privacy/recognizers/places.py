@@ -31,7 +31,10 @@ Ghanaian|Greek|Guatemalan|Haitian|Honduran|Hungarian|Icelandic|Indian|Indonesian
 Liberian|Libyan|Lithuanian|Luxembourgish|Macedonian|Malaysian|Maltese|Mexican|Moldovan|Mongolian|Montenegrin|Moroccan|Namibian|Nepalese|Nepali|Nicaraguan|Nigerian|Norwegian|Omani|Pakistani|Palestinian|Panamanian
 Paraguayan|Peruvian|Polish|Portuguese|Qatari|Romanian|Russian|Rwandan|Salvadoran|Saudi|Scottish|Senegalese|Serbian|Singaporean|Slovak|Slovenian|Slovene|Somali|South African|Spanish|Sri Lankan|Sudanese|Swedish|Swiss|Syrian
 Taiwanese|Tajik|Tanzanian|Thai|Tunisian|Turkish|Turkmen|Ugandan|Ukrainian|Uruguayan|Uzbek|Venezuelan|Vietnamese|Welsh|Yemeni|Zambian|Zimbabwean
-Muslim|Islamic|Christian|Catholic|Protestant|Jewish|Hindu|Buddhist|Sikh|Sunni|Shia|Shiite|Mormon|Hispanic|Latino|Latina|Caucasian|African[- ]American|Kurdish|Kurd|Roma|Uyghur|Tibetan"""
+Muslim|Islamic|Christian|Catholic|Protestant|Jewish|Hindu|Buddhist|Sikh|Sunni|Shia|Shiite|Mormon|Hispanic|Latino|Latina|Caucasian|African[- ]American|Kurdish|Kurd|Roma|Uyghur|Tibetan
+Antiguan|Bahamian|Barbadian|Belizean|Belizian|Beninese|Bermudian|Bhutanese|Botswanan|Bruneian|Burkinabe|Burundian|Cape Verdean|Chadian|Comorian|Djiboutian|Dominican|Timorese|Equatoguinean|Faroese|Fijian|Gabonese|Gambian|Gibraltarian|Greenlandic|Grenadian|Guamanian|Guinean
+Guyanese|Hongkonger|Ivorian|Kosovan|Liechtensteiner|Macanese|Malagasy|Malawian|Maldivian|Malian|Marshallese|Mauritanian|Mauritian|Micronesian|Monegasque|Mozambican|Nauruan|New Zealander|Nigerien|Palauan|Papua New Guinean|Puerto Rican|Samoan|Seychellois|Sierra Leonean
+Surinamese|Swazi|Togolese|Tongan|Trinidadian|Tuvaluan|Arab|Basque|Bengali|Berber|Catalan|Chechen|Flemish|Hazara|Igbo|Inuit|Maori|Navajo|Pashtun|Punjabi|Romani|Sinhalese|Tamil|Tatar|Yoruba|Zulu|Native American|Jew|Lutheran|Baptist|Methodist|Presbyterian|Anglican|Alevi|Druze|Yazidi|Zoroastrian|Jehovah's Witness"""
 
 
 def _alternatives(names: str) -> str:

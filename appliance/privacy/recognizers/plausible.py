@@ -72,6 +72,8 @@ _ENDINGS = (
     ("er", ""),
 )
 _FUNCTION_WORDS = word_list("function_words")
+# Where a capital says nothing: at the start of a text, a sentence, a line, behind the handle that is spoken to.
+_STARTS = re.compile(r"(?:^|[.!?:;…\n\"“”(\[|*•]|@\w{2,}|\bRT)\s*$")
 _LONG_DRAWN = re.compile(r"([^\W\d_])\1{2,}|^(?:l+o+l+|lmf?ao+|omf?g+|rofl|ha(?:ha)+|hehe+)$", re.IGNORECASE)
 _ODD = re.compile(r"[=+%<>&;*\\{}\[\]|~^�]|\d[.,]\d|-\d")
 _EDGES = ".,;:!?()[]'’“”\"-/"
@@ -99,15 +101,11 @@ def is_name(text: str, start: int, end: int, kind: str, dictionary: frozenset[st
         return False
     ahead = text[max(0, start - 25) : start]
     known = _listed(kind, words)
-    if (
-        kind in ("PERSON", "LOCATION")
-        and not known
-        and (all(map(dictionary.__contains__, words)) or _is_foreign(text, dictionary))
-    ):
+    capital_tells_nothing = kind == "LOCATION" and _STARTS.search(ahead)
+    common = all(map(dictionary.__contains__, words)) and (not text[start].isupper() or capital_tells_nothing)
+    if kind in ("PERSON", "LOCATION") and not known and (common or _is_foreign(text, dictionary)):
         cue = _BEFORE_PERSON if kind == "PERSON" else _BEFORE_PLACE
         return bool(cue.search(ahead) or (text[start:end].isupper() and len(words[0]) <= 4))
-    if kind == "PERSON" and not known and text[start:end].islower():
-        return len(words) > 1 or bool(_BEFORE_PERSON.search(ahead))
     return not _reads_medical(text) or _is_name_in_medicine(text, start, end, kind, words)
 
 

@@ -22,7 +22,7 @@ _PLACE = re.compile(
 )
 _CAPITALISED = re.compile(rf"(?<![\w@#.\-]){_UPPER}[^\W\d_]{{2,}}(?![\w@])")
 _PAIR = re.compile(rf"(?<![\w@#.\-])({_UPPER}[^\W\d_]{{2,}})[ \t]({_UPPER}[^\W\d_]{{2,}})(?![\w@])")
-_SMALL_PAIR = re.compile(r"(?<![\w@#.\-])([^\W\d_]{3,})[ ]([^\W\d_]{4,})(?![\w@])")
+_SMALL_PAIR = re.compile(r"(?<![\w@#.\-])(?=([^\W\d_]{3,})[ ]([^\W\d_]{4,})(?![\w@]))")
 _KINDS = {"in": "LOCATION", "at": "LOCATION", "from": "LOCATION", "near": "LOCATION", "by": "PERSON"}
 _INFLECTIONS = (
     ("", ""),
@@ -92,7 +92,7 @@ def _beside_a_name(text: str, known: frozenset[str]) -> Iterator[Hit]:
             and last not in NO_NAME
             and (last in surnames()[0] or not _is_known(last, known))
         ):
-            yield Hit(*match.span(), "PERSON", 0.45)
+            yield Hit(match.start(1), match.end(2), "PERSON", 0.45)
 
 
 def _is_known(word: str, known: frozenset[str]) -> bool:

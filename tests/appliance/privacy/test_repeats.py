@@ -28,3 +28,8 @@ def test_common_words_are_not() -> None:
 def test_chinese_names_and_organizations_are_found_whole() -> None:
     assert again("张伟来了。后来张伟走了。", "张伟") == ["张伟"]
     assert again("Acme Corp sued. Then Acme Corp lost. Acme", "Acme Corp", "ORGANIZATION") == ["Acme Corp"]
+
+
+def test_diseases_called_after_somebody_and_titles_of_works_are_passed_over() -> None:
+    assert again("Mr Wegener died. Wegener granulomatosis is rare. Wegener slept.", "Wegener") == ["Wegener"]
+    assert again("张衡来了，《后汉书·张衡传》有载", "张衡") == []

@@ -50,6 +50,7 @@ def test_street_addresses_from_number_to_country(text: str, expected: str) -> No
     "text",
     [
         "In 2010 Apple sold 50 units", "3 CONS 1)", "0.80 + 6.3.A + 7.0.T", "45 2MG Tablets a month", "5 Musicians Of The 70s", "Article 50 of the Treaty on European Union",
+        "T 98.6 BP 142/88 HR 92", "Na 138 K 4.2 WBC 11.2", "c/o pain 7/10, Dilaudid 1mg",
         "12 March 1990", "the Supreme Court ruled", "room. The students", "level 3 trauma", "FEC 50, FEC 75, and epirubicin", "I asked my Dr about it",
     ],
 )  # fmt: skip
@@ -73,13 +74,16 @@ def test_postcodes_behind_their_label(text: str, expected: str) -> None:
         ("我在阳光小区3栋501室等你", "阳光小区3栋501室"),
         ("寄到四川省成都市武侯区", "四川省成都市武侯区"),
         ("南京东路一百二十号", "南京东路一百二十号"),
+        ("住所地北京市海淀区中关村大街甲27号1101室。", "北京市海淀区中关村大街甲27号1101室"),
     ],
 )
 def test_chinese_addresses(text: str, expected: str) -> None:
     assert expected in found(address_zh, text, "ADDRESS")
 
 
-@pytest.mark.parametrize("text", ["坐地铁3号线", "这条路不好走", "3号楼", "第5题", "市区交通"])
+@pytest.mark.parametrize(
+    "text", ["坐地铁3号线", "这条路不好走", "3号楼", "第5题", "市区交通", "一座崭新的东方广场", "掌握全市各个地区"]
+)
 def test_chinese_text_without_an_address_stays(text: str) -> None:
     assert found(address_zh, text) == set()
 
@@ -100,6 +104,11 @@ def test_chinese_text_without_an_address_stays(text: str) -> None:
         ("signed by Oyelaran Adeyemi, MD", {"Oyelaran Adeyemi"}),
         ("J. K. Rowling wrote", {"J. K. Rowling"}),
         ("Please tell Jennifer", {"Jennifer"}),
+        ("In the case of Novak and Others v. Poland,", {"Novak"}),
+        ("CASE OF ÖZTÜRK v. GERMANY", {"ÖZTÜRK"}),
+        ("Patient: HOLLOWAY, Theresa M.   MRN: 4471920", {"HOLLOWAY, Theresa M."}),
+        ("seen by Wu in clinic", {"Wu"}),
+        ("said Jan Brewer on Monday", {"Jan Brewer"}),
     ],
 )
 def test_english_names(text: str, expected: set[str]) -> None:
@@ -115,6 +124,8 @@ def test_english_names(text: str, expected: set[str]) -> None:
         "Note: see below\nAddress: none",
         "the U.S. Army",
         "mark the date",
+        "She takes vitamin C. All subjects slept well.",
+        "the case of United States v. City of Boston",
     ],
 )
 def test_english_text_without_a_name_stays(text: str) -> None:
@@ -131,6 +142,9 @@ def test_english_text_without_a_name_stays(text: str) -> None:
         ("王先生来电", {"王"}),
         ("约翰·史密斯表示", {"约翰·史密斯"}),
         ("阿卜杜拉·买买提", {"阿卜杜拉·买买提"}),
+        ("阿依古丽·买买提因与他人纠纷", {"阿依古丽·买买提"}),
+        ("通知张医生", {"张"}),
+        ("客户李先生（化名）", {"李"}),
     ],
 )
 def test_chinese_names(text: str, expected: set[str]) -> None:
@@ -138,7 +152,18 @@ def test_chinese_names(text: str, expected: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["等了2小时，凉了", "和送餐师傅关系不大", "老公说好吃", "客户高度关注", "味道好•总体不错"]
+    "text",
+    [
+        "等了2小时，凉了",
+        "和送餐师傅关系不大",
+        "老公说好吃",
+        "客户高度关注",
+        "味道好•总体不错",
+        "责任护士交班",
+        "《哈利·波特》上映",
+        "客户：我姓",
+        "新疆天阳律师事务所",
+    ],
 )
 def test_chinese_text_without_a_name_stays(text: str) -> None:
     assert found(person_zh, text) == set()
@@ -156,6 +181,18 @@ def test_chinese_text_without_a_name_stays(text: str) -> None:
         ("I just turned 47", "AGE", {"47"}),
         ("I may go", "DATE", set()),
         ("BP 120/80, ratio 3/4", "DATE", set()),
+        ("in 2016 per the records", "DATE", {"2016"}),
+        ("cultures drawn 10/31 grew", "DATE", {"10/31"}),
+        ("in 2000 patients", "DATE", set()),
+        ("said Mary Nguyen, 45, a farmer", "AGE", {"45"}),
+        ("Mary Nguyen (45) spoke", "AGE", {"45"}),
+        ("I'm 23 and tired", "AGE", {"23"}),
+        ("she is in her 40s", "AGE", {"40s"}),
+        ("on his 30th birthday", "AGE", {"30th"}),
+        ("a seventy-two years old man", "AGE", {"seventy-two"}),
+        ("it is a 2021 Norwegian film of the 1990s", "DATE", {"2021", "1990s"}),
+        ("expires 03/2019", "DATE", {"03/2019"}),
+        ("it took 23 years", "AGE", set()),
     ],
 )
 def test_english_dates_and_ages(text: str, kind: str, expected: set[str]) -> None:
@@ -184,15 +221,43 @@ def test_chinese_dates_and_ages(text: str, kind: str, expected: set[str]) -> Non
         ("from Estonia", "LOCATION", "Estonia"),
         ("I am cambodian but", "NATIONALITY", "cambodian"),
         ("Springfield, IL", "LOCATION", "Springfield, IL"),
+        ("born in Diyarbakır.", "LOCATION", "Diyarbakır"),
+        ("HANOI (Reuters)", "LOCATION", "HANOI"),
+        ("dinner in round rock", "LOCATION", "round rock"),
     ],
 )
 def test_places_and_peoples(text: str, kind: str, expected: str) -> None:
     assert expected in found(places, text, kind)
 
 
+def test_a_degree_is_no_state() -> None:
+    """`S. Krishnamurthy, MD` is a physician, `Baltimore, MD` a city."""
+    assert found(places, "S. Krishnamurthy, MD signed", "LOCATION") == set()
+    assert "Baltimore, MD" in found(places, "from Baltimore, MD today", "LOCATION")
+
+
+def test_peoples_of_china() -> None:
+    assert found(person_zh, "李某，女，维吾尔族，1990年生", "NATIONALITY") == {"维吾尔族"}
+
+
+@pytest.mark.parametrize(
+    ("recognizer", "text", "expected"),
+    [
+        (person_en, "Baker came", "Baker"),
+        (places, "Reading is nice", "Reading"),
+        (person_zh, "“王芳”已出院", "王芳"),
+        (address_zh, "走到建设路再说", "建设路"),
+    ],
+)
+def test_the_eager_search_finds_more_at_a_low_score(recognizer, text: str, expected: str) -> None:
+    hits = {text[hit.start : hit.end]: hit.score for hit in recognizer.RECOGNIZER.eager(text)}
+    assert any(expected in value and score < 0.4 for value, score in hits.items())
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("appealed to the Court of Cassation. In R. v. Smith", "Court of Cassation"),
         ("I work for Aunt Bertha Inc", "Aunt Bertha Inc"),
         ("at Mercy General Hospital today", "Mercy General Hospital"),
         ("selma is from stillwater supercomputing inc.", "stillwater supercomputing inc."),

@@ -26,3 +26,19 @@ def test_unknown_words_in_the_place_of_a_name(text: str, expected: list[tuple[st
 
 def test_without_a_dictionary_nothing_is_unknown() -> None:
     assert list(find("I work for Socrata", frozenset())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it was Abdulkadir Yılmaz again", "Abdulkadir Yılmaz"),
+        ("follow up with patricia desrosiers soon", "patricia desrosiers"),
+    ],
+)
+def test_unknown_words_beside_a_name(text: str, expected: str) -> None:
+    assert expected in {text[hit.start : hit.end] for hit in find(text, KNOWN)}
+
+
+def test_the_eager_search_takes_every_unknown_capital() -> None:
+    text = "Quionia went to the Hospital"
+    assert {text[hit.start : hit.end] for hit in find(text, KNOWN, eager=True)} == {"Quionia"}

@@ -58,6 +58,26 @@ def test_the_server_tries_to_reach_nobody(site: Site) -> None:
     assert attempts == []
 
 
+def test_the_privacy_verbs_try_to_reach_nobody(site: Site) -> None:
+    """Every recognizer and operator reads the planted addresses of mail and web; then recall, erasure, a table and a backup."""
+    made = str(site.folder / "messages.csv")
+    who = site.folder / "who.txt"
+    who.write_text("PAT-0003-QZ\n")
+    verbs = [
+        ["scrub", made, "--out", str(site.folder / "a.csv"), "--policy", "pipl", "--text-column", "text"],
+        ["scrub", made, "--out", str(site.folder / "b.csv"), "--policy", "hipaa-safe-harbor", "--report", str(site.folder / "r")],
+        ["recall", made, "--seeded", "1"],
+        ["ingest", made, "--name", "forget", "--subject-column", "patient"],
+        ["erase", "--subject-file", str(who), "--yes"],
+        ["table", "roles", made, "--out", str(site.folder / "roles.toml")],
+        ["backup", str(site.folder / "copy")],
+    ]  # fmt: skip
+    for verb in verbs:
+        done, attempts = watch(site.command(*verb), environment=site.environment | HOSTILE, cwd=ROOT)
+        assert done.returncode == 0, (verb, done.stderr[-3000:])
+        assert attempts == [], verb
+
+
 def test_the_recipe_and_the_server_work_without_a_network(tmp_path: Path) -> None:
     site = make_site(tmp_path)
     for command in (site.command("run", str(tmp_path / "triage.toml")), [sys.executable, "-c", SERVE_ONCE]):

@@ -15,7 +15,7 @@ _PIN = re.compile(_IS + r"([0-9]{4,6})(?![0-9A-Za-z])")
 _LABELS = Labels(
     (
         ("cvv2?, cvc2?, cvn2?, cid, csc, security code, card verification(?: value| code)?, 安全码, 卡背后三位, 卡背面三位, 卡背面三位安全码, 背面三位, 背面三位数, 后三位", (_CODE, "CVV")),
-        ("exp, expiry, expires, expiration, exp(?:iry|iration|\\.)? date, card expires, card expiry, valid (?:thru|through|until|to), good thru, 有效期, 有效期至, 到期日, 卡有效期", (_EXPIRY, "CARD_EXPIRY")),
+        ("exp, expiry, expires, expiration, exp(?:iry|iration|\\.)? date, card expires, card expiry, expiring, valid (?:thru|through|until|till|to), good (?:thru|through), 有效期, 有效期至, 到期日, 卡有效期", (_EXPIRY, "CARD_EXPIRY")),
         ("PIN, pin code, pin number, card pin, atm pin, 取款密码, 支付密码, 交易密码, 查询密码, 银行卡密码, 卡密码", (_PIN, "PIN")),
     )
 )  # fmt: skip

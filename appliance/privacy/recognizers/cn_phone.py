@@ -41,6 +41,8 @@ def find(text: str) -> Iterator[Hit]:
     for match in _SERVICE.finditer(text):
         if follows(text, match.start(), _LABEL) or len(match[1]) > 10:
             yield Hit(*match.span(), "PHONE", 0.75, "CN_SERVICE_PHONE")
+        elif not text.isascii() and not slips(text, match.start()):
+            yield Hit(*match.span(), "PHONE", 0.45, "CN_SERVICE_PHONE")
     for match in _LOCAL.finditer(text):
         if follows(text, match.start(), _LABEL):
             yield Hit(*match.span(), "PHONE", 0.7, _form(text, match.start()))

@@ -32,11 +32,12 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _ORGANIZATION_LABEL = re.compile(
-    rf"(?:组织机构代码|机构代码|代码证|organi[sz]ation code)(?:号码?|{BETWEEN})*$", re.IGNORECASE
+    rf"(?:组织机构代码证?|机构代码证?|组织代码|机构码|代码证书?|组织机构|organi[sz]ation code)(?:号码?|{BETWEEN})*$",
+    re.IGNORECASE,
 )
 
 
-_NEAR = re.compile("机构|代码证|单位|公司|企业|法人|注册|工商")
+_NEAR = re.compile("机构|代码")
 
 
 def find(text: str) -> Iterator[Hit]:
@@ -53,7 +54,11 @@ def find(text: str) -> Iterator[Hit]:
         fits = gb_11714(code)
         if any(map(str.isdigit, code)) and follows(text, match.start(), _ORGANIZATION_LABEL):
             yield Hit(*match.span(), "USCC", 0.9 if fits else 0.6, "CN_ORGANIZATION_CODE")
-        elif fits and match[1][8] == "-" and beside(text, *match.span(), _NEAR, before=15, after=10):
+        elif (
+            fits
+            and (match[1][8] == "-" or not code.isalpha())
+            and beside(text, *match.span(), _NEAR, before=15, after=10)
+        ):
             yield Hit(*match.span(), "USCC", 0.6, "CN_ORGANIZATION_CODE")
 
 

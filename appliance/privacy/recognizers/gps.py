@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer, beside
 
 _SIGN = r"(?:[NSEWnsew]|[东西南北][经纬]?|[东西]经|[南北]纬)?\s?[+\-]?"
-_DECIMAL = r"[0-9]{1,3}\.[0-9]{3,15}"
+_DECIMAL = r"[0-9]{1,3}\.[0-9]{2,15}"
 _SIDE = r"\s?[°度]?\s?(?:[NSEWnsew](?![A-Za-z]))?"
 _PAIR = re.compile(
     rf"(?<![0-9A-Za-z.\-])({_SIGN}({_DECIMAL}){_SIDE}\s?(?:[,，、;；/|]|\s)\s?{_SIGN}({_DECIMAL}){_SIDE})(?![0-9]|\.[0-9])"
@@ -33,10 +33,10 @@ def find(text: str) -> Iterator[Hit]:
     for match in _PAIR.finditer(text):
         first, second = float(match[2]), float(match[3])
         context = beside(text, *match.span(1), _CONTEXT, before=40, after=15)
-        precise = min(len(match[2].partition(".")[2]), len(match[3].partition(".")[2])) >= (
-            4 if _SIDED.search(match[1]) else 5
-        )
-        if min(first, second) <= 90 and 1 <= max(first, second) <= 180 and (context or precise):
+        decimals = min(len(match[2].partition(".")[2]), len(match[3].partition(".")[2]))
+        sided = bool(_SIDED.search(match[1]))
+        precise = decimals >= (4 if sided else 5) or (context and (sided or decimals >= 3))
+        if min(first, second) <= 90 and 1 <= max(first, second) <= 180 and precise:
             yield Hit(*match.span(1), "GPS", 0.85 if context else 0.6)
     for pattern in (_SEXAGESIMAL, _LABELLED):
         for match in pattern.finditer(text):

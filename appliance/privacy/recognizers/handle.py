@@ -13,7 +13,7 @@ from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
 _AT = re.compile(r"(?<![0-9A-Za-z._%+\-@/])@(?: (?=[A-Za-z_]*[0-9_]))?([A-Za-z_][0-9A-Za-z_.\-]{1,38}[0-9A-Za-z_])")
 _AT_HAN = re.compile(r"(?<![0-9A-Za-z])@([\u4e00-\u9fff][\u4e00-\u9fff0-9A-Za-z_\-]{1,14})(?=[\s:：,，@]|$)")
-_IS = rf"(?:号码?|账号|帐号|群号?|同号|ID|id|{BETWEEN})*"
+_IS = rf"(?:号码?|账号|帐号|群号?|同号|ID|id|搜索?|添加|加|联系|查找|找|名|叫|我|{BETWEEN})*"
 _QQ = re.compile(rf"{_IS}(?P<value>[1-9](?:[ \-.·]?[0-9]){{4,11}})(?![0-9])")
 _WECHAT = re.compile(
     rf"(?: id| ID)?{_IS}(?P<value>[A-Za-z][0-9A-Za-z_\-]{{5,19}}|[0-9]{{5,12}}|1[3-9](?:[ \-.·]?[0-9]){{9}})(?![0-9A-Za-z_])"

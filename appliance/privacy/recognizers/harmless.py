@@ -30,8 +30,8 @@ _LABELS = Labels(
         ("batch, lot, sku, item, part, parts, article, catalog(?:ue)?, cat, model, mod, pattern, fabric, colou?r, style, barcode, bar code, ean, upc, gtin, asin, hs code, ndc, cas, drawing, spec, schematic, size", _ANY),
         ("批号, 批次, 批次号, 生产批号, 疫苗批号, 批准文号, 条码, 条形码, 商品条码, 商品条形码, 69码, 货号, 款号, 色号, 型号, 规格, 规格型号, 机型, 零件, 零件号, 部件, 部件号, 配件, 物料, 物料号, 物料编码, 料号, 图号, 品号, 商品编号, 产品编号, CAS号, 货架号, 库位", _ANY),
         # software
-        ("version, ver, release, firmware, build, kernel, revision, commit, changeset, hotfix, patch, error, error code, exit code, status code, return code, port, checksum, sha1, sha256, md5, digest, hash, issue, bug, ticket, jira, pull request, merge request, process, pid, row, rows, record count, counter, counter stood at, count, offset, cache key, timestamp", _ANY),
-        ("版本, 版本号, 内核, 内核版本, 固件, 固件版本, 补丁, 端口, 端口号, 错误码, 返回码, 状态码, 响应码, 缓存键, 主键, 序号, 行号第, 工单, 工单号, 任务号, 任务编号, 缺陷, 时间戳, 校验和, 哈希值, 计数, 计数器, 系统返回", _ANY),
+        ("version, ver, release, upgraded? to, updated? to, rolled back to, ios, android, windows, python, java, node, nginx, mysql, postgres(?:ql)?, ubuntu, debian, chrome, firefox, firmware, build, kernel, revision, commit, changeset, hotfix, patch, error, error code, exit code, status code, return code, port, checksum, sha1, sha256, md5, digest, hash, issue, bug, ticket, jira, pull request, merge request, process, pid, row, rows, record count, counter, counter stood at, count, offset, cache key, timestamp", _ANY),
+        ("版本, 版本号, 升级到, 升级至, 更新到, 更新至, 回退到, 回滚到, 内核, 内核版本, 固件, 固件版本, 补丁, 端口, 端口号, 错误码, 返回码, 状态码, 响应码, 缓存键, 主键, 序号, 行号第, 工单, 工单号, 任务号, 任务编号, 缺陷, 时间戳, 校验和, 哈希值, 计数, 计数器, 系统返回", _ANY),
         # papers and papers of value
         ("isbn, issn, doi, pmid, pmcid, arxiv, isin, cusip, sedol, ticker, patent, icd, icd-10, loinc, snomed, rxcui, drg, cpt, grant, nct", _ANY),
         ("股票代码, 股票, 基金代码, 基金, 证券代码, 债券代码, 买入, 卖出, 书号, 刊号, 期刊, 专利号, 专利, 标准号, 文号, 国药准字, 疾病编码, 主要诊断编码, 手术编码", _ANY),
@@ -68,6 +68,7 @@ _FORMS = (
     re.compile(r"(?<![0-9A-Za-z])[0-9]{1,3} U\. ?S\. [0-9]{1,4}(?![0-9])"),
     re.compile(r"(?<![0-9A-Za-z])10\.[0-9]{4,9}/[0-9A-Za-z._;()/:\-]*[0-9A-Za-z]"),
     re.compile(r"(?<![0-9A-Za-z])[vV][0-9]+(?:\.[0-9]+){1,3}(?:-[0-9a-z.]+)?(?![0-9A-Za-z])"),
+    re.compile(r"(?<![0-9A-Za-z.])(?:1[3-9]|[2-9][0-9])\.(?:1[3-9]|[2-9][0-9])\.[0-9]{1,3}(?![0-9A-Za-z]|\.[0-9])"),  # no month in it
     re.compile(r"(?<![0-9A-Za-z])[A-TV-Z][0-9]{2}\.[0-9]{1,3}(?![0-9A-Za-z]|[.\-·/][0-9])"),  # ICD-10
     re.compile(r"第 ?[0-9]{1,5}(?:[.\-][0-9]{1,4})* ?[条款项章节页号回集期届版次]"),
 )  # fmt: skip

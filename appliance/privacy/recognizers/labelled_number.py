@@ -35,23 +35,24 @@ def _each(words: str, rest: str) -> str:
 
 
 _ENGLISH: tuple[tuple[str, Label], ...] = (
-    ("mrn, m\\.r\\.n\\.?, medical record, medical rec, med rec, hicn, chart, unit record, hospital record, health record", Label("MEDICAL_RECORD", bare=4)),
-    ("hospital, patient, pt, encounter, visit, accession, specimen, radiology, lab, inpatient, outpatient, admission, MR", Label("MEDICAL_RECORD", colon=4)),
+    ("mrn, m\\.r\\.n\\.?, medical record, medical rec, med rec, hicn, chart, unit record, hospital record, health record, med rec, crn, urn, hrn, clinic number, chart number", Label("MEDICAL_RECORD", bare=4)),
+    ("hospital, patient, pt, encounter, visit, accession, specimen, radiology, lab, inpatient, outpatient, admission, episode, clinic, hosp, unit, ward, MR", Label("MEDICAL_RECORD", colon=4)),
     ("bed, ward bed, bed space", Label("MEDICAL_RECORD", numbered=1, colon=1, bare=1, value="bed")),
     ("health plan, health insurance, health card, medicaid, subscriber, beneficiary, insurance, insured, plan member, policyholder, policy holder, group", Label("HEALTH_ID", colon=4)),
+    ("member id, member number, member no, health plan id, plan id, insurance id, insurance card, insurance member", Label("HEALTH_ID", numbered=4, colon=4, bare=5)),
     ("nhs, nhi, medicare", Label("HEALTH_ID", numbered=5, colon=5, bare=5)),
-    ("account, acct, acc, a/c, a\\.c\\., account holder, bank account, loan, mortgage, customer, client", Label("ACCOUNT", numbered=4, colon=4, bare=5)),
+    ("account, acct, acc, a/c, a\\.c\\., checking, savings, current account, savings account, account ending(?: in)?, acct ending(?: in)?, bank account, loan, mortgage, customer, client", Label("ACCOUNT", numbered=4, colon=4, bare=5)),
     ("routing, sort code, aba, transit, swift, bic, iban", Label("ACCOUNT", numbered=4, colon=4, bare=6)),
-    ("driver'?s?['’]?s? (?:licen[cs]e|permit), driving (?:licen[cs]e|permit), DL, dl number", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=6)),
+    ("driver'?s?['’]?s? (?:licen[cs]e|permit), driving (?:licen[cs]e|permit), driver id, driver number, DL, DLN, dl number, licen[cs]e", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=5)),
     ("passport, travel document, travel permit", Label("PASSPORT", numbered=6, colon=6, bare=6)),
     ("plate, plates, licen[cs]e plates?, number plates?, registration plate", Label("PLATE", bare=1, value="plate")),
-    ("registration, reg, vehicle registration, car registration", Label("PLATE", value="plate")),
-    ("zip, zip code, zipcode, postcode, post code, postal code, plz", Label("POSTCODE", bare=2, value="postcode")),
-    (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", licen[cs]e, certification, credential", Label("LICENSE", numbered=4, colon=4)),
+    ("registration, reg, vehicle registration, car registration, rego, tag, licen[cs]e tag, registration mark, vrm", Label("PLATE", value="plate")),
+    ("zip, zip code, zipcode, postal, postal zip, eircode, pin code, postcode, post code, postal code, plz", Label("POSTCODE", bare=2, value="postcode")),
+    (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", certification, credential", Label("LICENSE", numbered=4, colon=4)),
     ("DEA, NPI", Label("LICENSE", numbered=4, colon=4, bare=5)),
     (_each("national|identity|identification|taxpayer|tax|voter|personal|citizen|alien", "(?: (?:id|identification|identity|registration))?(?: card)?"), Label("NATIONAL_ID", numbered=5, colon=5)),
     ("social insurance, social security, ssn, national insurance, vat, PAN, SIN, NIN, cpf, curp, RFC, green card, uscis", Label("NATIONAL_ID", numbered=5, colon=5)),
-    ("nino, s\\.?s\\.?n\\.?, s\\.i\\.n\\.?, d\\.n\\.i\\.?, n\\.i\\.e\\.?, social(?= (?:is|no|number|#)|:), TIN, EIN, itin, tfn, pesel, bsn, DNI, NIE, NIF, aadhaar, aadhar", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
+    ("nino, s\\.?s\\.?n\\.?, s\\.i\\.n\\.?, d\\.n\\.i\\.?, n\\.i\\.e\\.?, social(?= (?:is|no|number|#)|:), ss(?=#| no| number), soc sec, TIN, EIN, itin, tfn, pesel, bsn, DNI, NIE, NIF, aadhaar, aadhar", Label("NATIONAL_ID", numbered=5, colon=5, bare=5)),
     ("application, applications, app, appl, petition, visa, permit, enrol?lment, certificate, contract, agreement, file", Label("REFERENCE", "CONTRACT_NUMBER")),
     ("case, cases", Label("REFERENCE", "CASE_NUMBER", bare=5)),
     ("docket, matter, complaint, inmate, booking, warrant, citation, incident, police report", Label("REFERENCE", "CASE_NUMBER")),
@@ -66,7 +67,7 @@ _ENGLISH: tuple[tuple[str, Label], ...] = (
 _CHINESE: tuple[tuple[str, Label], ...] = (
     ("病案号, 病历号, 病历编号, 病历本号, 住院号, 住院编号, 住院病历号, 住院流水号, 门诊号, 门诊病历号, 门诊卡号, 急诊号, 就诊号, 就诊卡号, 就诊卡, 就诊编号, 诊疗卡号, 诊疗卡, 登记号, 检查号, 检查编号, 影像号, 超声号, 病理号, 标本号, 样本号, 检验号, 放射号, 挂号单号, 挂号号, 处方号, 处方编号, 标本条码, 样本条码, 病案首页号, 体检号, 体检编号, 患者编号, 患者ID, 患者号, 病人ID, 病人号, 病人编号, ID号, 预约号, 手术编号", Label("MEDICAL_RECORD", bare=2)),
     ("床号, 床位号, 床位, 病床号, 病床", Label("MEDICAL_RECORD", numbered=1, colon=1, bare=1, value="bed")),
-    ("邮编, 邮政编码, 邮码", Label("POSTCODE", numbered=6, colon=6, bare=6)),
+    ("邮编, 邮政编码, 邮政编号, 邮递区号, 邮政区号, 邮区, 邮码", Label("POSTCODE", numbered=6, colon=6, bare=6)),
     ("护照号, 护照, 大通证, 通行证号, 通行证, 台胞证号, 台胞证, 回乡证号, 回乡证, 旅行证号, 旅行证, 入台证号, 港澳证号, 签证号", Label("PASSPORT", numbered=6, colon=6, bare=6)),
     ("医保卡号, 医保卡, 医保号, 医保编号, 医保账号, 医疗保险号, 医疗保险卡号, 医疗证号, 社保卡号, 社保卡, 社保号, 社保编号, 社保账号, 社会保障卡号, 社会保障卡卡号, 社保卡卡号, 医保卡卡号, 社会保障卡, 医保个人编号, 社保个人编号, 社会保障号码, 社会保障号, 社会保险号, 新农合证号, 参保号, 参保编号", Label("HEALTH_ID", "CN_SOCIAL_SECURITY", 4, 4, 4)),
     ("账号, 帐号, 账户, 帐户, 存折号, 存折, 开户账号, 银行账号, 对公账户, 对公账号, 收款账号, 付款账号, 结算账户, 结算账号, 客户号, 客户编号, 公积金账号, 公积金号, 公积金账户, 户号, 证券账号, 股东账号, 资金账号", Label("ACCOUNT", numbered=4, colon=4, bare=4)),
@@ -86,6 +87,18 @@ _CHINESE: tuple[tuple[str, Label], ...] = (
     ("车架号, 车辆识别代号, 车辆识别代码, 车辆识别号, 大架号", Label("VIN", numbered=4, colon=4, bare=5)),
     ("发动机号, 发动机编号", Label("VIN", "ENGINE_NUMBER", numbered=4, colon=4, bare=4)),
 )  # fmt: skip
+# Labels that hospitals and offices make up: a word of their trade, up to four characters, and a word for number.
+_STEMS = tuple(
+    (re.compile(rf"(?:{words})(?:(?!订单|发票|快递|物流|电话|手机|版本|批号|标准)[\u4e00-\u9fff]){{0,4}}?(?:号码?|编号|ID|代码)"), label)
+    for words, label in (
+        ("病案|病历|住院|门诊|急诊|就诊|诊疗|挂号|体检|检查|检验|化验|标本|样本|影像|处方|患者|病人|透析|手术|医嘱|入院|出院|病理|床位", Label("MEDICAL_RECORD", bare=2)),
+        ("医保|社保|社会保障|社会保险|医疗保险|新农合|参保", Label("HEALTH_ID", "CN_SOCIAL_SECURITY", 4, 4, 4)),
+        ("保单|保险|理赔|赔案|报案|投保|合同|协议|贷款|借款|授信|员工|职工|学生|学籍|考生|准考|会员|人事|借阅", Label("REFERENCE", bare=2)),
+        ("驾驶证|驾照|驾驶人", Label("DRIVER_LICENSE", numbered=4, colon=4, bare=4)),
+        ("执业|资格|律师|医师|护士|教师", Label("LICENSE", numbered=4, colon=4, bare=4)),
+        ("开户|存折|公积金|账户|账号|帐号|客户", Label("ACCOUNT", numbered=4, colon=4, bare=4)),
+    )
+)  # fmt: skip
 _LABELS = Labels((*_ENGLISH, *_CHINESE))
 # Between a label and its number: first the words that make it a number, then `is`, a colon and the like.
 _NUMBERED = r"(?P<numbered>(?:[ _\-.]{0,2}(?:numbers?|nos?|num|nr|ids?|identifier|code|card)(?![A-Za-z])\.?|\s?#|号码?|编号|代码|码|[Nn]o\.?|№)*)"
@@ -94,7 +107,7 @@ _VALUES = {
     name: re.compile(_NUMBERED + _COLON + rf"(?P<value>{value})", flags)
     for name, value, flags in (
         ("number", r"(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9]{1,4}(?: [0-9]{3,4})+(?: [0-9]{1,3})?(?![0-9A-Za-z/.\-]|年)|(?-i:[A-Z]{1,6}[ \-._·/]?|[a-z]{1,4}[\-]?)?[0-9](?:[0-9A-Za-z]|[\-/._·](?=[0-9A-Za-z]))*(?: [0-9]{3,8}(?![0-9A-Za-z/.\-]|年))*|[0-9A-Za-z](?: [0-9A-Za-z]){4,}(?![0-9A-Za-z])", re.IGNORECASE),
-        ("bed", r"(?:[+加]|[A-Z]{1,2}-?)?[0-9]{1,3}(?:-[0-9]{1,3})?(?![0-9A-Za-z.])", 0),
+        ("bed", r"(?:[+加]|[A-Z]{1,2}-?)?[0-9]{1,3}(?:-[0-9]{1,3})?[A-Z]?(?![0-9A-Za-z.])", 0),
         ("plate", r"(?=[A-Z0-9 \-]{0,6}[0-9])(?=[0-9 \-]{0,6}[A-Z])[A-Z0-9]{1,4}(?:[ \-]?[A-Z0-9]{1,4}){1,2}(?![0-9A-Za-z])", 0),
         ("postcode", r"(?:[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4} ?[A-Z]{2}|[0-9]{3,4}[ \-]?[0-9]{2,4}|[0-9]{4,6})(?![0-9A-Za-z])", 0),
     )
@@ -114,19 +127,29 @@ _DOCKET = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9]{1,2}:[0-9]{2}-[A-Za-z]{2,4}-[0-9]{3,6}(?:-[A-Z]{2,4})*|[0-9]{2} (?:Civ|Cr|Cv|Misc)\. ?[0-9]{2,5}|[CTF]-[0-9]{1,4}/[0-9]{2})(?![0-9A-Za-z])"
 )
 _DOCUMENT = re.compile(r"(?:(?![证是为号持填写码])[\u4e00-\u9fff]){1,6}字第?\s?[0-9]{4,12}\s?号")
-_BED = re.compile(r"(?<![0-9A-Za-z])([A-Z]?\+?[0-9]{1,3}(?:-[0-9]{1,3})?)\s?(?:号病?床|床)(?!位|垫|单|上|头|边|旁|前)")
+_BED = re.compile(
+    r"(?<![0-9A-Za-z])((?:[A-Z]{1,3}-?)?\+?[0-9]{1,3}(?:-[0-9]{1,3})?)\s?(?:号病?床|床)(?!位|垫|单|上|头|边|旁|前)"
+)
 
 
 def find(text: str) -> Iterator[Hit]:
     """Yield the numbers behind their labels (.7, without a word for number .6), application numbers (.7) and court numbers (.85)."""
     for _start, end, label in _LABELS.find(text):
-        match = _VALUES[label.value].match(text, end)
-        if match:
-            score = _score(label, match)
-            if score:
-                yield Hit(*match.span("value"), label.kind, score, label.form)
+        yield from _value(text, end, label)
+    if not text.isascii():
+        for stem, label in _STEMS:
+            for match in stem.finditer(text):
+                yield from _value(text, match.end(), label)
+        yield from _chinese(text)
     yield from _applications(text)
-    yield from _chinese(text)
+
+
+def _value(text: str, end: int, label: Label) -> Iterator[Hit]:
+    """Yield the number behind a label that ends at `end`."""
+    match = _VALUES[label.value].match(text, end)
+    score = _score(label, match) if match else 0.0
+    if match and score:
+        yield Hit(*match.span("value"), label.kind, score, label.form)
 
 
 def _score(label: Label, match: re.Match[str]) -> float:

@@ -15,7 +15,7 @@ __all__ = ["BETWEEN", "Labels", "words"]
 Row = TypeVar("Row")
 # What people and forms put between a label and its number: colons, brackets, quotation marks, the edge of a table's cell, `is`, 填的是.
 BETWEEN = (
-    r"(?:[ \t\r\n]{1,4}|[:：=#|“”\"'‘’「」『』【】\[\]()（）<>《》*_\-–—]|→|"
+    r"(?:[ \t\r\n]{1,4}|[:：;；=#|“”\"'‘’「」『』【】\[\]()（）<>《》*_\-–—]|→|"
     r"(?:is|was|are|were|reads|as|given|given as|given is|number is)(?![A-Za-z])|(?:填写|填|写|登记|录入|显示|记录|记|标|印)?的?(?:为|是|成|作|着)|填写?|栏填?写?|一栏|就是|系|即|尾号)"
 )
 _WORD = re.compile("[A-Za-z\u00c0-\u024f]+")

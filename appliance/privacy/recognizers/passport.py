@@ -13,7 +13,10 @@ from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer
 
 _GAP = r"[ \t.\-]?"
 _CHINESE = re.compile(rf"{START}([EeGg](?:{_GAP}[0-9]){{8}}|[Ee]{_GAP}[A-HJ-NP-Za-hj-np-z](?:{_GAP}[0-9]){{7}}){END}")
-_LABELLED = re.compile(rf"{START}([A-Z]{{1,3}}(?:{_GAP}[0-9]){{6,10}}|[0-9]{{7,9}}){END}", re.IGNORECASE)
+_LABELLED = re.compile(
+    rf"{START}([A-Z]{{1,3}}(?:{_GAP}[0-9]){{6,10}}|[0-9]{{7,9}}|(?=(?:[A-Z]*[0-9]){{4}})(?=[0-9]*[A-Z])[0-9A-Z]{{8,9}}){END}",
+    re.IGNORECASE,
+)
 _OFFICER = re.compile(r"[军武海空士文政后南北东西中警][\u4e00-\u9fff]?字第?\s*[0-9](?:[ .\-]?[0-9]){4,9}\s*号?")
 _CONTEXT = re.compile(
     r"护照|通行证|[大小]通证|台胞证|回乡证|旅行证|港澳证|入台证|签注|passport|travel (?:permit|document)", re.IGNORECASE

@@ -27,10 +27,12 @@ _ISSUED = re.compile(
     r"(?![0-9A-Za-z])"
 )
 _LONG = 17  # characters of the shortest key
-_LABELS = Labels(
+_STRICT = "a colon must follow"
+_LABELS: Labels[str | None] = Labels(
     (
         ("password, passwords, passwd, pwd, pass word, pass ?phrase, pass ?code, secret, token, credentials, bearer, otp, one time (?:code|password|pin), verification code, security answer, recovery code, backup code", None),
-        ("api_?key, api key, api secret, api token, secret key, secret access key, access key, access key id, access token, private key, encryption key, account key, accountkey, signing key, shared key, license key, client secret, app secret, shared secret, auth token, refresh token, session token, bot token, session id, sessionid, cookie", None),
+        ("api_?key, apikey, passkey, wifi key, wi-fi password, wifi password, api key, api secret, api token, secret key, secret access key, access key, access key id, access token, private key, encryption key, account key, accountkey, signing key, shared key, license key, client secret, app secret, shared secret, auth token, refresh token, session token, bot token, session id, sessionid, cookie", None),
+        ("pw, pass", _STRICT),
         ("密码, 口令, 密钥, 秘钥, 令牌, 验证码, 校验码, 动态码, 授权码, 提取码, 取件码, 登录密码, 初始密码, 默认密码, 支付密码, 交易密码", None),
     )
 )  # fmt: skip
@@ -43,6 +45,7 @@ _TOLD = re.compile(
     rf"\s(?:(?:is|was|to|of|set to|changed to)\s)?{_QUOTE}(?=[!-~]*[0-9])(?=[!-~]*[A-Za-z!@#$%^&*])(?P<value>[!-~]{{5,200}}?)(?=[\"'`.]?(?:[,;\s]|$))"
 )
 _DIGITS = re.compile(r"\s?(?:is|was|[:=是为])?\s?(?P<value>[0-9](?: ?[0-9]){3,7})(?![0-9A-Za-z%])")
+_PATTERNS = ((_MARKED, 0.8), (_TOLD, 0.7), (_DIGITS, 0.7))
 _BEARER = re.compile(r"(?<![A-Za-z])(?:Bearer|Basic)\s([0-9A-Za-z._~+/\-]{16,}=*)")
 _HARMLESS = re.compile(
     r"(?:reset|required?|incorrect|wrong|invalid|expired|changed|forgotten|null|none|true|false|yes|no|the|not|please|\*+|x+|\.+|<.*>?|\{.*\}|\$.*|https?:.*)$",
@@ -58,8 +61,8 @@ def find(text: str) -> Iterator[Hit]:
                 yield Hit(*match.span(), "SECRET", 0.95, form)
         for match in _BEARER.finditer(text):
             yield Hit(*match.span(1), "SECRET", 0.8, "CLOUD_KEY")
-    for _start, end, _row in _LABELS.find(text):
-        for pattern, score in ((_MARKED, 0.8), (_TOLD, 0.7), (_DIGITS, 0.7)):
+    for _start, end, strict in _LABELS.find(text):
+        for pattern, score in _PATTERNS[:1] if strict else _PATTERNS:
             found = pattern.match(text, end)
             if found and not _HARMLESS.match(found["value"]) and (pattern is not _MARKED or _tied(found)):
                 yield Hit(*found.span("value"), "SECRET", score, "PASSWORD")

@@ -96,7 +96,7 @@ def test_bank_cards(text: str, expected: list[str]) -> None:
         ("组织机构代码 D2143569-X", ["D2143569-X"]),  # GB 11714-1997, section 4
         ("代码证号 D2143569X", ["D2143569X"]),
         ("D2143569-X", []),
-        ("该单位D2143569-X", ["D2143569-X"]),
+        ("机构D2143569-X", ["D2143569-X"]),
     ],
 )
 def test_credit_and_organization_codes(text: str, expected: list[str]) -> None:

@@ -104,7 +104,7 @@ class Sealed:
         """Switch it off and take its files away."""
         with suppress(ProcessLookupError):
             os.kill(int(self.init), signal.SIGKILL)
-        self.outside.wait()
+        self.outside.communicate()
         shutil.rmtree(self.folder)
         if self.group:
             for group in sorted(self.group.rglob("*/"), reverse=True):

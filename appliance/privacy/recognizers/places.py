@@ -47,8 +47,11 @@ _CITY_STATE = re.compile(rf"(?<!\w)((?:[A-Z][\w'’.\-]{{1,30}} ){{0,2}}[A-Z][\w
 _ZIP_BEHIND = re.compile(r",? [0-9]{5}|,? [A-Z][0-9][A-Z]")
 _PLACE = re.compile(rf"(?<!\w)(?:{_alternatives(COUNTRIES)}|{_alternatives(STATES)})(?!\w)")
 _PEOPLE = re.compile(rf"(?<!\w)(?:{_alternatives(PEOPLES)})s?(?!\w)")
+# In small letters: what is no other word (nail polish, french fries) anywhere, the rest behind `I am`.
+_OTHER_WORDS = "polish|roma|christian|jew|arab|swazi|malian|french|english|dutch|indian|turkish|danish|swiss|brazilian|american|tamil|mormon|baptist|orthodox|catholic"
 _LOWER_PEOPLE = re.compile(
-    r"(?:\b(?:am|i'm|are|is|was|were|she's|he's)(?: an?)? )(" + _alternatives(PEOPLES.lower()) + r")(?!\w)"
+    rf"(?:\b(?:am|i'm|are|is|was|were|she's|he's)(?: an?)? )({_alternatives(PEOPLES.lower())})(?!\w)"
+    rf"|(?<![\w@#./\-])(?!(?:{_OTHER_WORDS})s?(?!\w))((?:{_alternatives(PEOPLES.lower())})s?)(?![\w@.]\w|\w)"
 )
 
 
@@ -101,7 +104,7 @@ def find(text: str) -> Iterator[Hit]:
     for match in _PEOPLE.finditer(text):
         yield Hit(*match.span(), "NATIONALITY", 0.6)
     for match in _LOWER_PEOPLE.finditer(text):
-        yield Hit(*match.span(1), "NATIONALITY", 0.6)
+        yield Hit(*match.span(1 if match[1] else 2), "NATIONALITY", 0.6)
 
 
 def _known(name: str) -> bool:

@@ -220,6 +220,7 @@ def test_chinese_dates_and_ages(text: str, kind: str, expected: set[str]) -> Non
     [
         ("from Estonia", "LOCATION", "Estonia"),
         ("I am cambodian but", "NATIONALITY", "cambodian"),
+        ("the first norwegian president", "NATIONALITY", "norwegian"),
         ("Springfield, IL", "LOCATION", "Springfield, IL"),
         ("born in Diyarbakır.", "LOCATION", "Diyarbakır"),
         ("HANOI (Reuters)", "LOCATION", "HANOI"),
@@ -234,6 +235,11 @@ def test_a_degree_is_no_state() -> None:
     """`S. Krishnamurthy, MD` is a physician, `Baltimore, MD` a city."""
     assert found(places, "S. Krishnamurthy, MD signed", "LOCATION") == set()
     assert "Baltimore, MD" in found(places, "from Baltimore, MD today", "LOCATION")
+
+
+@pytest.mark.parametrize("text", ["nail polish and french fries", "see norwegian.com", "a christian name"])
+def test_words_that_are_peoples_too_stay(text: str) -> None:
+    assert found(places, text, "NATIONALITY") == set()
 
 
 def test_peoples_of_china() -> None:

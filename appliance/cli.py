@@ -497,8 +497,8 @@ def scrub(
 ) -> None:
     keys = [str(file.absolute()) for file in vault or ()]
     ours = str(key_file.absolute()) if key_file else None
-    overrides = {"scrub": {"policy": _policy(policy), "vault": keys or None, "key_file": ours}}
-    overrides["scrub"] |= {"purge_raw": True} if purge_raw else {}
+    chosen = {"policy": _policy(policy), "vault": keys or None, "key_file": ours, "purge_raw": purge_raw or None}
+    overrides = {"scrub": chosen}
     if out is None:
         if Path(dataset).is_file():
             raise SettingsError(

@@ -16,6 +16,7 @@ __all__ = ["RULE", "find_again"]
 RULE = "repeat"
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _HAN = re.compile("[\u4e00-\u9fff]{2,}")
+_SHOUTED = 4  # letters of a name that is also looked for in capitals; shorter ones are abbreviations
 
 
 def find_again(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
@@ -31,7 +32,8 @@ def find_again(text: str, hits: Iterable[Hit]) -> Iterator[Hit]:
             kinds |= dict.fromkeys(_parts(text, value), "PERSON")
         elif hit.kind == "ORGANIZATION" and len(value) >= (3 if _HAN.search(value) else 5):
             kinds.setdefault(value, "ORGANIZATION")
-    longest = sorted((value for value in kinds if text.count(value) > 1), key=len, reverse=True)
+    again = (value for value in kinds if text.count(value) > 1 or (value.isupper() and value in text))
+    longest = sorted(again, key=len, reverse=True)
     if longest:
         works = [match.span() for match in WORK.finditer(text)]
         for match in re.finditer("|".join(map(_whole, longest)), text):
@@ -51,6 +53,8 @@ def _parts(text: str, name: str) -> Iterator[str]:
         common = small in NO_NAME or small in unsure or re.search(rf"(?<!\w){re.escape(word.lower())}(?!\w)", text)
         if len(word) >= 3 and word[0].isupper() and not common and not _HAN.search(word):
             yield word
+            if len(word) >= _SHOUTED:
+                yield word.upper()
 
 
 def _whole(value: str) -> str:

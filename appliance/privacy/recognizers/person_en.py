@@ -66,6 +66,7 @@ _CAPTION = re.compile(
     rf"(?:^|\n|\b(?:[Cc]ase of|CASE OF|[Ii]n|[Ss]ee(?: also)?|[Cc]ited in|[Aa]lso|[Aa]nd|[Tt]he|cf\.|[Ii]n re|[Mm]atter of)[ \t])[ \t]*({_NAME})(?:,? (?:and|AND|&) (?:[Oo]thers|OTHERS|[Aa]nother)|,? et al\.?)?,?[ \t]+(?:v\.?|vs\.?|V\.)[ \t]+(?:the[ \t])?({_NAME})"
 )
 _AHEAD_OF_PARTY = re.compile(r"(?:.*\b(?:case of|in re|see also|matter of|in|see|also|and|the|of)\s)?", re.IGNORECASE)
+_BEHIND_PARTY = re.compile(r"\s+(?:and|&)\s+(?:others|another)$", re.IGNORECASE)  # in capitals it looks like a name
 _ONE_INITIAL = re.compile(rf"(?<![\w.])([A-Z]\.[ \t]?({_WORD})(?:-{_WORD})?(?:{_JOIN}[ \t]+{_WORD})?)")
 _STATE_OF_US = frozenset(("U.S.", "U.K.", "U.N.", "E.U.", "D.C."))
 
@@ -79,9 +80,10 @@ def find(text: str) -> Iterator[Hit]:
                 yield Hit(start, end, "PERSON", score)
     for match in _CAPTION.finditer(text):
         for side in (1, 2):
-            start = match.start(side) + len(_AHEAD_OF_PARTY.match(match[side])[0])  # type: ignore[index]
-            if _is_party(text[start : match.end(side)]):
-                yield Hit(start, match.end(side), "PERSON", 0.6)
+            end = match.start(side) + len(_BEHIND_PARTY.sub("", match[side]))
+            start = match.start(side) + len(_AHEAD_OF_PARTY.match(text[match.start(side) : end])[0])  # type: ignore[index]
+            if _is_party(text[start:end]):
+                yield Hit(start, end, "PERSON", 0.6)
     for match in _ONE_INITIAL.finditer(text):
         start, end = _without_stops(text, *match.span(1))
         if start < end and (_listed(match[2]) or text[max(0, start - 3) : start] in ("by ", ": ", "/s/")):

@@ -33,3 +33,8 @@ def test_chinese_names_and_organizations_are_found_whole() -> None:
 def test_diseases_called_after_somebody_and_titles_of_works_are_passed_over() -> None:
     assert again("Mr Wegener died. Wegener granulomatosis is rare. Wegener slept.", "Wegener") == ["Wegener"]
     assert again("张衡来了，《后汉书·张衡传》有载", "张衡") == []
+
+
+def test_a_name_is_also_found_in_capitals() -> None:
+    assert again("Ms Adaeze Okonkwo left. OKONKWO v. IRELAND", "Adaeze Okonkwo") == ["OKONKWO"]
+    assert again("Bob Ard came. The ARD reported.", "Bob Ard") == []

@@ -105,6 +105,7 @@ def test_chinese_text_without_an_address_stays(text: str) -> None:
         ("J. K. Rowling wrote", {"J. K. Rowling"}),
         ("Please tell Jennifer", {"Jennifer"}),
         ("In the case of Novak and Others v. Poland,", {"Novak"}),
+        ("IN THE CASE OF NOVAKOVA AND OTHERS v. POLAND,", {"NOVAKOVA"}),
         ("CASE OF ÖZTÜRK v. GERMANY", {"ÖZTÜRK"}),
         ("Patient: HOLLOWAY, Theresa M.   MRN: 4471920", {"HOLLOWAY, Theresa M."}),
         ("seen by Wu in clinic", {"Wu"}),

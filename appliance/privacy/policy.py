@@ -305,7 +305,7 @@ def _spec_faults(spec: Any) -> Iterator[str]:
             yield _("`{operator}` has no options", operator=operator)
         elif name not in allowed:
             yield unknown(_("option"), name, allowed)
-        elif isinstance(value, bool) or value not in allowed[name]:
+        elif type(value) not in (int, str) or value not in allowed[name]:  # 16.0 and True are in a range, too
             choices = _choices(allowed[name])
             yield _("`{option}` of `{operator}` must be {choices}", option=name, operator=operator, choices=choices)
 

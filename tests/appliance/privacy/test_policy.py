@@ -68,6 +68,8 @@ def test_every_kind_that_a_law_names_is_known() -> None:
         (HEAD + "[kinds]\nDATE = { operator = 'date-shift', dys = 3 }\n", ("dys", "`days`")),
         (HEAD + "[kinds]\nAGE = { operator = 'generalise', band = 99 }\n", ("band", "30")),
         (HEAD + "[kinds]\nAGE = { operator = 'generalise', band = true }\n", ("band", "30")),
+        (HEAD + "[kinds]\nAGE = { operator = 'generalise', band = 10.0 }\n", ("band", "30")),
+        (HEAD + "[kinds]\nEMAIL = { operator = 'hmac', length = 16.0 }\n", ("length", "64")),
         (HEAD + "[kinds]\nAGE = { operator = 'mask', form = ['all'] }\n", ("form", "all")),
         (HEAD + "[kinds]\nAGE = { operator = ['mask'] }\n", ("operator",)),
         (HEAD + "[kinds]\nAGE = 5\n", ("operator",)),

@@ -11,14 +11,16 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from appliance.errors import InputError
 from appliance.files import locked, write_durably
 from appliance.privacy.normalise import normalise
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
+from appliance.words import _
 
 if TYPE_CHECKING:
     from appliance.store import Store
 
-__all__ = ["RULE", "SiteRule", "add", "follow", "load", "recognizer"]
+__all__ = ["RULE", "SiteRule", "add", "follow", "forget", "load", "recognizer"]
 
 RULE = "site_rule"
 _FILE = "site_rules"
@@ -47,7 +49,9 @@ def load(store: Store) -> tuple[SiteRule, ...]:
 
 
 def add(store: Store, rule: SiteRule) -> None:
-    """Keep one more rule. The same words and kind are kept once."""
+    """Keep one more rule. The same words and kind are kept once. Raises `InputError` for words without a character that can be seen."""
+    if not _parts(rule):
+        raise InputError(_("a rule needs words that can be seen; these are blanks only"))
     _change(store, lambda rules: {**{(each.words, each.kind): each for each in [rule]}, **rules})
 
 
@@ -55,6 +59,12 @@ def follow(store: Store, old: str, new: str, records: Container[str]) -> None:
     """Let the rules that were learnt from the data set `old` (id) follow it to `new`, its version with `records` (ids) only; the others are forgotten."""
     if any(each.dataset == old for each in load(store)):
         _change(store, lambda rules: dict(_followed(rules, old, new, records)))
+
+
+def forget(store: Store, records: Container[str]) -> None:
+    """Forget the rules that were learnt from these records (ids), whatever became of their data set."""
+    if any(each.record in records for each in load(store)):
+        _change(store, lambda rules: {key: rule for key, rule in rules.items() if rule.record not in records})
 
 
 def _followed(rules: _Rules, old: str, new: str, records: Container[str]) -> Iterator[tuple[tuple[str, str], SiteRule]]:
@@ -74,7 +84,7 @@ def _change(store: Store, change: Callable[[_Rules], _Rules]) -> None:
 
 def recognizer(rules: Sequence[SiteRule]) -> Recognizer:
     """Return what finds the words of `rules` in a plain text, whole words in any case (.95); also in the second look."""
-    compiled = [_compiled(rule) for rule in rules if rule.words.strip()]
+    compiled = [_compiled(rule) for rule in rules if _parts(rule)]
 
     def find(text: str) -> Iterator[Hit]:
         small = text.lower()
@@ -86,9 +96,13 @@ def recognizer(rules: Sequence[SiteRule]) -> Recognizer:
     return Recognizer(RULE, find, strong=True)
 
 
+def _parts(rule: SiteRule) -> list[str]:
+    return normalise(rule.words).text.split()
+
+
 def _compiled(rule: SiteRule) -> tuple[str, re.Pattern[str], str]:
     """Return a rule's first word in small letters, its pattern, its kind."""
-    parts = normalise(rule.words).text.split()
+    parts = _parts(rule)
     inner = r"\s+".join(map(re.escape, parts))
     before = "" if _HAN.match(parts[0][0]) else r"(?<![^\W_])"
     after = "" if _HAN.match(parts[-1][-1]) else r"(?![^\W_])"

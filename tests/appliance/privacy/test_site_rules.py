@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import IntegrityError
+from appliance.errors import InputError, IntegrityError
 from appliance.privacy import site_rules
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.policy import load
@@ -65,6 +65,15 @@ def test_rules_are_kept_encrypted_once_and_forgotten_with_their_set(tmp_path: Pa
     (store.home / "site_rules").write_text("AAAA")
     with pytest.raises(IntegrityError):
         site_rules.load(store)
+
+
+@pytest.mark.parametrize("words", ["", "  ", "\u200b", "\u200b \ufeff"])
+def test_words_that_nobody_sees_are_no_rule(tmp_path: Path, words: str) -> None:
+    """They are refused, and passed over where they were kept before."""
+    with pytest.raises(InputError, match="can be seen"):
+        site_rules.add(Store.open(tmp_path / "home"), SiteRule(words, "PERSON"))
+    found = list(site_rules.recognizer([SiteRule(words, "PERSON"), RULES[0]]).find("by Quillfeather"))
+    assert [(hit.start, hit.end) for hit in found] == [(3, 15)]
 
 
 def test_a_rule_does_not_show_its_words() -> None:

@@ -27,7 +27,9 @@ from appliance.words import _
 __all__ = ["reveal"]
 
 _LONGEST_REASON = 200
-_SHORT = 3  # letters and digits below which a value is part of a reason by chance
+_SHORT = 3  # letters and digits below which a value is part of a reason by chance,
+_SHORT_HAN = 2  # of a value in Chinese characters: many names have two
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 
 
 def reveal(
@@ -103,8 +105,10 @@ def _datasets(store: Store, tokens: Sequence[str]) -> list[str]:
 
 
 def _in(value: str, reason: str) -> bool:
+    """Tell whether the reason has the value, in any case, width or separators: anywhere in it, or a shorter one as a word of its own."""
     bare = normal(value)
-    return len(bare) >= _SHORT and bare in normal(reason)
+    least = _SHORT_HAN if _HAN.search(bare) else _SHORT
+    return (len(bare) >= least and bare in normal(reason)) or bare in {*map(normal, re.split(r"[\W_]+", reason))} - {""}
 
 
 def _write(path: Path, out: Path, opened: Mapping[str, str]) -> None:

@@ -97,6 +97,28 @@ def test_the_reason_is_short_and_holds_no_values(
     assert events(store) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "reason", "told"),
+    [
+        ("王芳", "应王芳本人请求", True),
+        ("王", "应王的请求", False),
+        ("Wu", "asked for by wu, in writing", True),
+        ("Wu", "wunderkind case", False),
+        ("7", "page 7 of the file", True),
+        ("--", "court order", False),
+    ],
+)
+def test_short_values_stay_out_of_the_reason(keys: list[Path], value: str, reason: str, told: bool) -> None:
+    store = Store.open()
+    token = Vault.of(vault.shares(keys[:2]), bytes(16)).seal("PERSON", value)
+    if told:
+        with pytest.raises(PolicyError, match="holds one of the values"):
+            reveal(store, [token], reason, keys[:2])
+        assert events(store) == []
+    else:
+        assert reveal(store, [token], reason, keys[:2])["revealed"] == 1
+
+
 def test_files_and_tokens_do_not_mix(tmp_path: Path, keys: list[Path], tokens: list[str]) -> None:
     path = tmp_path / "in.txt"
     path.write_text("nothing sealed")

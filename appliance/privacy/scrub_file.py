@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +29,7 @@ from appliance.privacy import vault
 from appliance.privacy.detect import Language, Scrubber
 from appliance.privacy.operators import Run, Writer
 from appliance.privacy.policy import Policy
+from appliance.privacy.recognizers import spacy_entities, tagger
 from appliance.privacy.report import Tally, write_report
 from appliance.privacy.scrub import Cell, Row, open_vault, require_policy, scrub_rows
 from appliance.settings import ScrubSettings
@@ -132,18 +134,62 @@ class _Task:
     def is_text(self, column: str) -> bool:
         return column in self.text_columns or (not self.text_columns and column.lower() == "text")
 
+    def is_personal(self, name: str) -> bool:
+        return _is_personal(self.scrubber, name)
+
     def check(self, columns: Iterable[str]) -> None:
         named = self.text_columns | self.keep_columns | ({self.subject_column} if self.subject_column else set())
         missing = sorted(named - set(columns))
-        if missing:
+        told = [name for name in columns if not self.is_personal(name)]
+        if missing and told:
             raise SettingsError(
                 _(
                     "`{file}` has no column `{column}`; it has: {columns}",
                     file=self.path,
                     column=missing[0],
-                    columns=", ".join(f"`{name}`" for name in columns),
+                    columns=", ".join(f"`{name}`" for name in told),
                 )
             )
+        if missing:
+            raise SettingsError(
+                _(
+                    "`{file}` has no column `{column}`: its first row holds data, no names of columns; put a row of names ahead",
+                    file=self.path,
+                    column=missing[0],
+                )
+            )
+
+    def is_data(self, first: list[str]) -> bool:
+        """Tell whether the first row of a table is no header: it holds what only data hold, or, unless it has the columns asked for, a number or name."""
+        if any(map(self.scrubber.leftovers, first)):
+            return True
+        named = self.text_columns | self.keep_columns
+        if named and named <= set(first):
+            return False
+        return any(cell.strip().replace(".", "", 1).isdigit() or self.is_personal(cell) for cell in first)
+
+
+_WHOLE = frozenset(("LOCATION", "NATIONALITY", "ORGANIZATION"))  # `US State` names a column, `Boston` is data
+
+
+@lru_cache(4096)
+def _is_personal(scrubber: Scrubber, name: str) -> bool:
+    """Tell whether the name of a column holds personal data, or cannot be read.
+
+    The English model takes capitalised words without a sentence (`Credit Score`) for names; in small letters it takes full names alone.
+    """
+    try:
+        given, small = scrubber.find([name, name.lower()])
+    except Exception:  # whatever it is: a name that nobody could read is not written
+        return True
+    if any(each.kind == "PERSON" and " " in name.lower()[each.start : each.end] for each in small):
+        return True
+    whole = len(name.strip())
+    return any(
+        not each.rule.startswith((spacy_entities.RULE, tagger.RULE))
+        and (each.kind not in _WHOLE or each.end - each.start == whole)
+        for each in given
+    )
 
 
 def encoding_of(path: Path) -> str:
@@ -234,7 +280,7 @@ def _table(task: _Task, target: IO[str]) -> None:
         writer = csv.writer(target, delimiter=delimiter)
         try:
             first = next(lines, [])
-            header = [] if _is_data(first, task.scrubber) else first
+            header = [] if task.is_data(first) else first
             task.check(header)
             if header:
                 writer.writerow(header)
@@ -251,11 +297,6 @@ def _table(task: _Task, target: IO[str]) -> None:
 def delimiter_of(path: Path, first_line: str) -> str:
     """Return what separates the cells of a table: a tab in `.tsv`, else the mark that its first line has most of."""
     return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first_line.count)
-
-
-def _is_data(first: list[str], scrubber: Scrubber) -> bool:
-    """Tell whether the first row is no header: one of its cells is a number, or holds what only data hold."""
-    return any(cell.strip().replace(".", "", 1).isdigit() or scrubber.leftovers(cell) for cell in first)
 
 
 def _table_row(task: _Task, header: list[str], row: list[str]) -> _Row:
@@ -295,6 +336,9 @@ def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
             ) from error
         if named and number == 1 and isinstance(value, dict):
             task.check(value)
+        if any(map(task.is_personal, _keys(task, value))):
+            task.tally.held_back["leftover"] += 1
+            continue
         leaves: list[_Leaf] = []
         whole = {"": value}
         _collect(task, whole, "", "", leaves)
@@ -309,6 +353,18 @@ class _Leaf:
     parent: Any
     key: Any
     cell: Cell
+
+
+def _keys(task: _Task, value: Any) -> Iterator[str]:
+    """Yield every key in a JSON value, outside of the columns that are kept."""
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, dict):
+            yield from inner
+            waiting += [each for key, each in inner.items() if inner is not value or key not in task.keep_columns]
+        elif isinstance(inner, list):
+            waiting += inner
 
 
 def _collect(task: _Task, parent: Any, key: Any, name: str, leaves: list[_Leaf]) -> None:

@@ -61,6 +61,68 @@ def test_a_table_without_a_header_has_no_free_first_row(tmp_path: Path) -> None:
     assert out.read_bytes() == b"<PHONE_1>,x\r\n<PHONE_1>,y\r\n"
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "John Smith,Boston clinic,complains about pain",
+        "ngozi eze,ward,cough",
+        "王小明,门诊,头痛三天",
+        "7,Jane Roe,a@b.org",
+        "x,12 Elm Street,y",
+    ],
+)
+def test_a_first_record_is_no_header(tmp_path: Path, first: str) -> None:
+    """A table without names of columns: its first row is scrubbed like the others, and no error shows it."""
+    path, out = write(tmp_path / "in.csv", f"{first}\nJohn Smith,b,c\n"), tmp_path / "out.csv"
+    assert scrub_file(path, out, SETTINGS)["rows"] == 2
+    assert out.read_text().splitlines()[0] != first
+    with pytest.raises(SettingsError, match="first row holds data") as raised:
+        scrub_file(path, out, SETTINGS, text_columns=["note"])
+    assert not any(cell in str(raised.value) for cell in first.split(",") if len(cell) > 1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "name,phone,hospital",
+        "First Name,Date of Birth,Postal Code,US State,Bill To,Credit Score,Discharge Summary",
+        "date_of_birth,text_en,column1,tokens,Mother's Maiden Name,License Plate",
+        "Vendor Name,Marital Status,Bounce Rate,Judge,Verdict,Physician",
+        "姓名,电话,医院,身份证号,客户姓名,主治医师,家庭住址,银行卡号,入院日期",
+    ],
+)
+def test_names_of_columns_stay(tmp_path: Path, header: str) -> None:
+    out = tmp_path / "out.csv"
+    scrub_file(write(tmp_path / "in.csv", f"{header}\n{'x,' * header.count(',')}x\n"), out, SETTINGS)
+    assert out.read_text().splitlines()[0] == header
+
+
+def test_a_header_with_the_columns_asked_for_is_one(tmp_path: Path) -> None:
+    """What looks like a name or number may be a column's, where the columns asked for stand beside it; an identity never."""
+    out = tmp_path / "out.csv"
+    scrub_file(write(tmp_path / "in.csv", "note,2019,Boston\nJohn Smith,3,4\n"), out, SETTINGS, text_columns=["note"])
+    assert out.read_text().splitlines()[0] == "note,2019,Boston"
+    with pytest.raises(SettingsError, match="first row holds data"):
+        scrub_file(write(tmp_path / "in.csv", "note,13812345678\nx,y\n"), out, SETTINGS, text_columns=["note"])
+
+
+def test_a_row_with_personal_keys_is_held_back(tmp_path: Path) -> None:
+    rows = [
+        {"13812345678": {"note": "ok"}, "text": "fine"},
+        {"text": "fine", "deep": [{"anna.berg@example.org": 1}]},
+        {"John Smith": "x"},
+        {"text": "fine", "date_of_birth": "x", "column1": 2, "姓名": "x", "2019": 4},
+    ]
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    write(path, "".join(json.dumps(row) + "\n" for row in rows))
+    done = scrub_file(path, out, SETTINGS)
+    assert (done["rows"], done["held_back"]) == (1, 3)
+    assert json.loads(out.read_text()) == rows[3]
+    with pytest.raises(SettingsError, match="`text`") as raised:
+        scrub_file(path, out, SETTINGS, text_columns=["note"])
+    assert "13812345678" not in str(raised.value)
+
+
 def test_json_lines_are_scrubbed_to_the_last_leaf(tmp_path: Path) -> None:
     line = {
         "text": "I am Anna Kovacs",

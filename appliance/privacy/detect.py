@@ -30,8 +30,11 @@ __all__ = ["Scope", "Scrubber"]
 Language = Literal["en", "zh", "auto"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
-# What an operator wrote: a numbered placeholder, a keyed hash, a vault token.
-_PLACEHOLDER = re.compile(r"<[A-Z_]+_(?:[0-9]{1,9}|(?=[0-9]*[a-f])[0-9a-f]{16,64}|[A-Z2-7]{58,})>")
+_KINDS = "|".join(each.name for each in KINDS)
+# What an operator wrote: a numbered placeholder, a keyed hash, a vault token. Other words in such brackets are text like any.
+_PLACEHOLDER = re.compile(
+    rf"<(?:{_KINDS})_(?:[0-9]{{1,6}}|(?=[0-9]*[a-f])[0-9a-f]{{16,64}})>|<VAULT_(?:{_KINDS})_[A-Z2-7]{{58,}}>"
+)
 _DIGIT = re.compile("[0-9]")
 _PARAGRAPH = 300  # characters under which a text is read whole
 _PARAGRAPH_END = re.compile(

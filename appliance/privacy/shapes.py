@@ -9,9 +9,11 @@ import re
 from collections import Counter
 from typing import Any
 
+from appliance.privacy.kinds import KINDS
+
 __all__ = ["Shapes", "shape"]
 
-_MARK = re.compile(r"<([A-Z_]+)_[0-9]{1,9}>")
+_MARK = re.compile(rf"<({'|'.join(each.name for each in KINDS)})_[0-9]{{1,6}}>")
 _RUN = re.compile(r"(.)\1{3,}")
 _REACH = 60  # characters looked at on each side
 _WORDS = 3

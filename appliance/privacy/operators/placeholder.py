@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from appliance.privacy.kinds import KINDS
 from appliance.privacy.operators.value import Value
 
 __all__ = ["Placeholders"]
 
-_PLACEHOLDER = re.compile(r"<([A-Z_]+)_([0-9]{1,9})>")
+_PLACEHOLDER = re.compile(rf"<({'|'.join(each.name for each in KINDS)})_([0-9]{{1,6}})>")
 
 
 class Placeholders:

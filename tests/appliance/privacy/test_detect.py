@@ -70,6 +70,16 @@ def test_findings_are_in_order_without_overlaps(scrubber: Scrubber) -> None:
     assert all(0 <= each.score <= 1 and each.rule and each.presidio for each in found)
 
 
+@pytest.mark.parametrize("number", ["<SSN_536229876>", "<NATIONAL_ID_536229876>", "<PHONE_13812345678>"])
+def test_a_number_does_not_hide_in_the_looks_of_a_placeholder(scrubber: Scrubber, number: str) -> None:
+    assert {value for value, _kind in values(scrubber, f"again {number}.")} == {number.rsplit("_", 1)[1][:-1]}
+
+
+def test_what_an_operator_wrote_is_left_alone(scrubber: Scrubber) -> None:
+    written = f"<PHONE_123456> and <ID_NUMBER_11010519491231a2> and <VAULT_PERSON_{'A2' * 29}>"
+    assert scrubber.find([written]) == [[]]
+
+
 def test_a_name_found_once_is_found_again(scrubber: Scrubber) -> None:
     text = "The witness Dr. Quillfeather spoke first. Later Quillfeather left."
     assert sum(text[found.start : found.end] == "Quillfeather" for found in scrubber.find([text])[0]) == 2

@@ -17,6 +17,7 @@ from appliance.privacy.shapes import Shapes, shape
         ("Call <PERSON_0> at noon, ward 12B.", "Xxxx <PERSON> xx xxx,"),
         ("患者<PERSON_0>，床号12", "中中<PERSON>，中中dd"),
         ("<PHONE_0>", "<PHONE>"),
+        ("<PHONE_0> by <ROBERT_SMITH_1> <PHONE_5362298>", "<PHONE> xx ·XXX_XXX_d·"),
         ("from <PERSON_0> and <PERSON_0>", "xxx <PERSON> xxx <PERSON>"),
     ],
 )

@@ -53,6 +53,11 @@ def test_a_placeholder_that_is_there_already_is_not_given_out_again() -> None:
     assert write(text, finding(text, "Anna", "PERSON")) == "<PERSON_3> and <PERSON_4>"
 
 
+def test_brackets_that_no_operator_writes_are_text() -> None:
+    text = "<PERSON_4821973> <ANNA_7> and Anna"
+    assert write(text, finding(text, "Anna", "PERSON")) == "<PERSON_4821973> <ANNA_7> and <PERSON_1>"
+
+
 def test_cells_of_a_record_share_their_numbers() -> None:
     writer = Writer(Run.alone())
     assert [writer.write(text, [finding(text, text, "PERSON")]).text for text in ("Anna", "Bela", "anna")] == [

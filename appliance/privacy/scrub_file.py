@@ -10,6 +10,7 @@ import codecs
 import csv
 import json
 import os
+import re
 import secrets
 import sys
 import time
@@ -38,7 +39,10 @@ from appliance.words import _
 __all__ = ["delimiter_of", "encoding_of", "scrub_file", "whole_file"]
 
 _PARAGRAPH = 2_000  # characters after which a blank line ends a piece of plain text
-_LONGEST = 100_000  # characters after which any line end does
+_LONGEST = 100_000  # characters after which the last end of a sentence does, or of a word
+_SENTENCE = re.compile(r"[a-z]{3}[.!?]\s+|[。！？；\n]")
+_WORDS = re.compile(r"(?<![0-9])\s+(?![0-9\s])|[，、]")
+_BLANK = re.compile(r"\s+|[，、。！？；]")
 _MARK = "<HELD_BACK>"
 
 
@@ -398,21 +402,34 @@ def _plain_text(task: _Task, target: IO[str]) -> None:
     """One file is one record: a value has one placeholder throughout."""
     writer = Writer(task.run, "file")
     with task.path.open(encoding=task.encoding, newline="") as source:
-        rows = (_Row([("", piece)], lambda texts: texts[0]) for piece in _pieces(source))
+        rows = (_Row([("", piece)], lambda texts: texts[0]) for piece in _pieces(task, source))
         for _row, texts in _scrub_rows(task, rows, writer):
             target.write(f"{_MARK}\n" if texts is None else texts[0])
 
 
-def _pieces(source: IO[str]) -> Iterator[str]:
-    lines: list[str] = []
-    size = 0
+def _pieces(task: _Task, source: IO[str]) -> Iterator[str]:
+    """Yield the text in pieces that no value straddles: a run of characters too long to be cut between words is held back."""
+    held, lost = "", False
     while line := source.readline(_LONGEST):
-        lines.append(line)
-        size += len(line)
-        if (size >= _PARAGRAPH and not line.strip()) or size >= _LONGEST:
-            yield "".join(lines)
-            lines, size = [], 0
-    yield "".join(lines)
+        if lost and (mark := _BLANK.search(line)):
+            line, lost = line[mark.start() :], False
+        held += "" if lost else line
+        if len(held) >= _PARAGRAPH and not line.strip():
+            yield held
+            held = ""
+        elif len(held) >= _LONGEST:
+            cut = _cut(held)
+            lost = not cut
+            task.tally.held_back["failed"] += lost
+            yield held[:cut] if cut else f"{_MARK}\n"
+            held = held[cut:] if cut else ""
+    yield held
+
+
+def _cut(text: str) -> int:
+    """Return where to end a piece, 0 for nowhere: behind its last sentence, else between two words, between numbers last."""
+    ends = (max((match.end() for match in end.finditer(text)), default=0) for end in (_SENTENCE, _WORDS, _BLANK))
+    return next(filter(None, ends), 0)
 
 
 _WORK: dict[str, Callable[[_Task, IO[str]], None]] = {

@@ -148,6 +148,24 @@ def test_plain_text_has_one_placeholder_for_a_value_throughout(tmp_path: Path) -
     assert out.read_bytes().decode() == text.replace("Anna Kovacs", "<PERSON_1>")
 
 
+@pytest.mark.parametrize(
+    ("text", "scrubbed"),
+    [
+        ("word " * 19_999 + "13812345678 end", "word " * 19_999 + "<PHONE_1> end"),
+        ("word " * 19_998 + "138 1234 5678 end", "word " * 19_998 + "<PHONE_1> end"),
+        ("今天很好，" * 19_999 + "电话13812345678。完", "今天很好，" * 19_999 + "电话<PHONE_1>。完"),
+        ("x" * 99_995 + "13812345678x end 13812345678\n", "<HELD_BACK>\n end <PHONE_1>\n"),
+        ("see " + "x" * 250_000 + " 13812345678", "see <HELD_BACK>\n <PHONE_1>"),
+    ],
+)
+def test_a_long_line_is_not_cut_in_a_value(tmp_path: Path, text: str, scrubbed: str) -> None:
+    """It is cut between words; what has none for too long is held back."""
+    out, settings = tmp_path / "out.txt", ScrubSettings(policy="structured-only")
+    done = scrub_file(write(tmp_path / "in.txt", text), out, settings)
+    assert out.read_text() == scrubbed
+    assert done["held_back"] == scrubbed.count("HELD_BACK")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
 def test_the_encoding_stays(tmp_path: Path, encoding: str) -> None:
     out = tmp_path / "out.txt"

@@ -12,6 +12,7 @@ import heapq
 import json
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from appliance.keys import seal, unseal
 from appliance.privacy import site_rules
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.kinds import KINDS
+from appliance.privacy.normalise import normalise
 from appliance.privacy.recall import wilson
 from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Dataset, Finding, Record
@@ -164,6 +166,7 @@ def _look(
     return Marks(record.id, right, tuple(sorted(missed)), tuple(found[place - 1] for place in sorted(wrong))), rules
 
 
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _YES = ("y", "yes", "是", "j")
 
 
@@ -175,12 +178,21 @@ def _asked(ask: Ask, prompt: str) -> str:
 
 
 def _bracketed(text: str, found: Sequence[Span]) -> str:
-    """Return the text with each finding in brackets, its number and kind ahead: ⟦2 PHONE: 555 0100⟧."""
+    """Return the text with each finding in brackets, its number and kind ahead: ⟦2 PHONE: 555 0100⟧. What steers a terminal is shown, not sent."""
+    text = "".join(map(_visible, text))
     pieces, place = [], 0
     for number, (start, end, kind) in enumerate(found, 1):
         pieces += [text[place:start], f"⟦{number} {kind}: {text[start:end]}⟧"]
         place = end
     return "".join([*pieces, text[place:]])
+
+
+def _visible(character: str) -> str:
+    """Return one character for one: controls as their pictures (Unicode 2400 to 2421), other format, separator and half characters as �."""
+    if character in "\n\t" or unicodedata.category(character) not in _UNSEEN:
+        return character
+    code = ord(character)
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
 
 def _help() -> str:
@@ -209,6 +221,8 @@ def _kind(ask: Ask, tell: Tell) -> str:
 
 def _places(text: str, words: str, taken: Sequence[Span]) -> list[tuple[int, int]]:
     """Return where `words` stand in the text, in any case and spacing, and are not marked already."""
+    if not normalise(words).text.strip():
+        return []
     pattern = r"\s+".join(map(re.escape, words.split()))
     spans = [match.span() for match in re.finditer(pattern, text, re.IGNORECASE)]
     return [(start, end) for start, end in spans if not any(a <= start and end <= b for a, b, _kind in taken)]

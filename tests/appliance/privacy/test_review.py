@@ -89,6 +89,19 @@ def test_a_reviewer_marks_what_was_missed_and_wrong(store: Store, raw: Dataset) 
     assert any("⟦1 EMAIL: anna.k@example.org⟧" in line for line in person.shown)
 
 
+def test_what_steers_a_terminal_is_shown_and_not_sent(store: Store) -> None:
+    """Escapes, line starts over, bidi overrides: each is one visible character, so that what is marked stays in its place."""
+    text = "\x1b]0;x\x07 mail a.b@example.org\r\n\u202etxet\u2028 \x9b2J \x7f\tby Quillfeather\u200b"
+    with store.draft("dataset", "odd", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, [Record("7" * 32, text, source=Source("a.csv", 1))])
+    person = Person({"example.org": ["\u200b", "Quillfeather", "", "n"]})
+    review(store, draft.artifact, without_models(), 1, 1, person.ask, person.tell)
+    shown = next(line for line in person.shown if "example.org" in line)
+    assert shown == "␛]0;x␇ mail ⟦1 EMAIL: a.b@example.org⟧␍\n�txet� �2J ␡\tby Quillfeather�"
+    (start, end, _kind) = marks(store, draft.artifact)[0].missed[0]
+    assert text[start:end] == "Quillfeather"
+
+
 def test_reviewed_records_are_annotations_to_learn_from(store: Store, raw: Dataset) -> None:
     person = Person({"anna.k": ["Quillfeather", "", "n"], "小豆豆": ["-1"]})
     review(store, raw, without_models(), 4, 1, person.ask, person.tell)

@@ -17,6 +17,8 @@ from appliance.erase import erase_again
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError
 from appliance.files import file_sha256, fsync_path, write_durably
 from appliance.jobs import progress
+from appliance.keys import key_folder
+from appliance.settings import Settings, load
 from appliance.store import Store
 from appliance.words import _
 
@@ -37,16 +39,19 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
     """
     if folder.resolve().is_relative_to(store.home.resolve()):
         raise PolicyError(_("`{folder}` lies inside the home; back up to another disk", folder=folder))
-    if folder.exists() and any(folder.iterdir()) and not (folder / _TABLES).exists():
-        raise InputError(_("`{folder}` holds something else; name an empty folder or an older backup", folder=folder))
+    if folder.exists() and any(folder.iterdir()) and not _is_mine(folder, store):
+        raise InputError(
+            _("`{folder}` holds something else; name an empty folder or an older backup of this home", folder=folder)
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store.finish_burials(raw_only=True)
     store.event("backup")
+    copied = _copy(store.home / "home.json", folder / "home.json")  # whose backup this is, also when it is cut short
     (folder / LIST).unlink(missing_ok=True)
     store.copy_tables(
         folder / _TABLES
     )  # first: each artifact that it names is there already, and none is there only in part
     wanted = sorted(_files(store.home))
-    copied = 0
     for number, name in enumerate(wanted):
         progress("backup", number, len(wanted))
         try:
@@ -66,13 +71,20 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
     }
 
 
+def _is_mine(folder: Path, store: Store) -> bool:
+    """Tell whether a folder holds a backup of this home, whole or begun, and not a home that somebody works in."""
+    about = folder / "home.json"
+    same = about.is_file() and about.read_bytes() == (store.home / "home.json").read_bytes()
+    return same and not (folder / ".lock").exists()
+
+
 def restore(folder: Path, home: Path, project: str = "main") -> dict[str, Any]:
     """Put a backup back as the home, which must not be there yet, then erase again whoever was erased since.
 
     Every file is checked before anything is put in place. Raises `NotFoundError` for a folder without a backup, `IntegrityError` naming the first file
     that changed, `PolicyError` when there is a home.
     """
-    if (home / _TABLES).exists():
+    if home.exists() and any(home.iterdir()):
         raise PolicyError(
             _("there is a home at `{home}`; move it away, or set SKERRY_HOME to another place", home=home)
         )
@@ -85,13 +97,23 @@ def restore(folder: Path, home: Path, project: str = "main") -> dict[str, Any]:
     for number, file in enumerate(files):
         progress("restore", number, len(files))
         _copy(folder / file["path"], partial / file["path"])
+    settings = _with_keys_of(home)
+    store = Store.open(partial, project, settings)
+    store.event("restore", files=len(files))
+    erased = erase_again(store)  # before anybody sees the home: a kill here leaves none
+    store.engine.dispose()
     if home.exists():
-        home.rmdir()  # only an empty one
+        home.rmdir()
     partial.rename(home)
     fsync_path(home.parent)
-    store = Store.open(home, project)
-    store.event("restore", files=len(files))
-    return {"home": str(home), "files": len(files)} | erase_again(store)
+    return {"home": str(home), "files": len(files)} | erased
+
+
+def _with_keys_of(home: Path) -> Settings:
+    """Return the settings with the key folder that belongs to `home`, for the time in which it lies elsewhere."""
+    settings = load(home)
+    store = settings.store.model_copy(update={"key_folder": key_folder(home, settings.store.key_folder)})
+    return settings.model_copy(update={"store": store})
 
 
 def _files(home: Path) -> Iterator[Path]:

@@ -175,6 +175,10 @@ def erase(
     from appliance.erase import erase_subjects
 
     if dataset is not None:
+        if subject_file is not None or search or yes:
+            raise SettingsError(
+                _("a data set is erased whole; to erase a person name no data set: `skerry erase --subject-file FILE`")
+            )
         _show(wipe(_store(project), dataset), json)
         return
     _show(erase_subjects(_store(project), _subjects(subject_file), search, yes), json)
@@ -203,7 +207,14 @@ def restore(
     from appliance.backup import restore as put_back
     from appliance.settings import home_folder
 
-    _show(_with_progress(lambda _report: put_back(folder, home_folder(), project)), json)
+    result = _with_progress(lambda _report: put_back(folder, home_folder(), project))
+    _show(result, json)
+    if not result["known"]:
+        _say(
+            _(
+                "no list of erasures lies beside the key file: whoever was erased after this backup is back; erase them again"
+            )
+        )
 
 
 Roles = Annotated[Path, typer.Option("--roles", help=_("The file that `skerry table roles` wrote and you confirmed."))]
@@ -505,7 +516,13 @@ def scrub(
                 _("`{file}` is a file: say with `--out FILE` where its scrubbed copy goes", file=dataset)
             )
         arguments = {"dataset": dataset, "report": str(report.absolute()) if report else None, "overrides": overrides}
-        _job("scrub", arguments, project, json, background, stamp=_stamp([Path(policy)] if policy else []))
+        result = _job("scrub", arguments, project, json, background, stamp=_stamp([Path(policy)] if policy else []))
+        if result.get("purged") == []:
+            _say(
+                _(
+                    "the raw set was not purged: records were held back and are nowhere else, or the set given was not raw"
+                )
+            )
         return
     from appliance.pipeline import scrub_file
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from appliance import jobs
-from appliance.errors import BusyError, InputError, NotFoundError
-from appliance.files import append_durably
+from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError
+from appliance.files import write_durably
 from appliance.jobs import progress
 from appliance.privacy import site_rules
 from appliance.privacy.review import follow
@@ -25,7 +25,7 @@ from appliance.schema import Artifact, Dataset, Model, Record
 from appliance.store import Store
 from appliance.words import _
 
-__all__ = ["erase", "erase_again", "erase_subjects", "ledger"]
+__all__ = ["erase", "erase_again", "erase_subjects", "ledger", "note"]
 
 _SHORTEST_SEARCH = 2  # characters; a Chinese name has two
 
@@ -36,8 +36,10 @@ def erase(store: Store, reference: str) -> dict[str, Any]:
     Raises `NotFoundError`, and `BusyError` while a job runs.
     """
     _refuse_while_jobs_run(store)
+    store.finish_burials()
     dataset = store.dataset(reference)
     models = [item.reference for item in descendants(store, dataset) if isinstance(item, Model)]
+    note(store, datasets=[dataset.id])
     store.bury(dataset, "erase")
     site_rules.follow(store, dataset.id, "", frozenset())
     _forget_work(store)
@@ -65,8 +67,11 @@ def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, 
     Raises `NotFoundError` when nobody of that name is there, `InputError` for an empty value or one too short to search for, `BusyError` while a job runs.
     """
     _check(subjects, search)
+    if yes:
+        _refuse_while_jobs_run(store)
+        store.finish_burials()
     wanted = _wanted(store, subjects, search)
-    holding = _holding(store, wanted)
+    holding, records = _holding(store, wanted)
     if not holding:
         raise NotFoundError(
             _(
@@ -77,27 +82,38 @@ def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, 
     about = _about(store, holding)
     if not yes:
         return {"would_erase": about.pop("datasets"), **about}
-    _refuse_while_jobs_run(store)
-    _note(store, wanted)
+    note(store, subjects=sorted(wanted.subjects), records=sorted(wanted.records))
+    store.event("erase-subject", subjects=sorted(wanted.subjects))
     children = _purge(store, wanted, holding)
+    site_rules.forget(store, records)
     return {"erased": about.pop("datasets"), "children": children, **about}
 
 
 def erase_again(store: Store) -> dict[str, Any]:
-    """Erase whoever the ledger names and a restored backup brought back, in every project. Returns `erased`: rows by project."""
+    """Erase whoever and whatever the ledger names and a restored backup brought back, in every project.
+
+    Returns `known` (entries of the ledger), `erased` (rows by project) and `erased_sets`. Raises `IntegrityError` for a ledger that cannot be read.
+    """
     erased: dict[str, int] = {}
+    sets: list[str] = []
+    known = _entries(store)
     for project in store.projects():
-        entries = [entry for entry in _entries(store) if entry["project"] == project]
-        wanted = _Wanted(
-            frozenset(subject for entry in entries for subject in entry["subjects"]),
-            frozenset(record for entry in entries for record in entry["records"]),
-        )
-        here = store.within(project)
-        holding = _holding(here, wanted) if entries else {}
+        entries, here = [entry for entry in known if entry["project"] == project], store.within(project)
+        wanted = _Wanted(frozenset(_all(entries, "subjects")), frozenset(_all(entries, "records")))
+        gone = frozenset(_all(entries, "datasets"))
+        for dataset in [item for item in here.artifacts("dataset") if item.id in gone]:
+            here.bury(dataset, "erase")
+            sets.append(dataset.reference)
+        holding, records = _holding(here, wanted) if entries else ({}, set())
         if holding:
             _purge(here, wanted, holding)
+            site_rules.forget(here, records)
             erased[project] = sum(rows for _dataset, rows in holding.values())
-    return {"erased": erased}
+    return {"known": len(known), "erased": erased, "erased_sets": sets}
+
+
+def _all(entries: list[dict[str, Any]], what: str) -> Iterator[str]:
+    return (one for entry in entries for one in entry.get(what, ()))
 
 
 def ledger(store: Store) -> Path:
@@ -106,19 +122,22 @@ def ledger(store: Store) -> Path:
 
 
 def _entries(store: Store) -> list[dict[str, Any]]:
-    path = ledger(store)
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    try:
+        return [json.loads(line) for line in _whole_lines(ledger(store)).splitlines()]
+    except ValueError as error:
+        raise IntegrityError(_("`{path}` is damaged; put back a copy of it", path=ledger(store))) from error
 
 
-def _note(store: Store, wanted: _Wanted) -> None:
-    entry = {
-        "time": store.now(),
-        "project": store.project,
-        "subjects": sorted(wanted.subjects),
-        "records": sorted(wanted.records),
-    }
-    append_durably(ledger(store), json.dumps(entry) + "\n")
-    store.event("erase-subject", subjects=sorted(wanted.subjects))
+def _whole_lines(path: Path) -> bytes:
+    # A power cut may leave half a line at the end: of an erasure that had not begun.
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def note(store: Store, **what: list[str]) -> None:
+    """Write into the ledger what is about to go (`subjects` by HMAC, `records`, `datasets` by id), so that no backup brings it back."""
+    entry = {"time": store.now(), "project": store.project, **what}
+    write_durably(ledger(store), _whole_lines(ledger(store)) + json.dumps(entry).encode() + b"\n")
 
 
 def _check(subjects: Sequence[str], search: bool) -> None:
@@ -163,14 +182,16 @@ def _search(store: Store, subjects: Sequence[str]) -> Iterator[str]:
                 yield record.id
 
 
-def _holding(store: Store, wanted: _Wanted) -> dict[str, tuple[Dataset, int]]:
-    """Return the data sets with rows that go, oldest first: parents stand before their children."""
-    found = {}
+def _holding(store: Store, wanted: _Wanted) -> tuple[dict[str, tuple[Dataset, int]], set[str]]:
+    """Return the data sets with rows that go (oldest first: parents stand before their children), and the ids of those rows."""
+    found: dict[str, tuple[Dataset, int]] = {}
+    records: set[str] = set()
     for dataset in store.artifacts("dataset"):
-        rows = sum(wanted.holds(store, dataset, record) for record in store.records(dataset))
-        if rows:
-            found[dataset.id] = (dataset, rows)
-    return found
+        here = [record.id for record in store.records(dataset) if wanted.holds(store, dataset, record)]
+        records.update(here)
+        if here:
+            found[dataset.id] = (dataset, len(here))
+    return found, records
 
 
 def _about(store: Store, holding: dict[str, tuple[Dataset, int]]) -> dict[str, Any]:
@@ -225,7 +246,8 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
                 yield record
 
     parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
-    with store.draft("dataset", old.name, parents, dict(old.meta)) as draft:
+    taken_in = {"taken_in": old.meta.get("taken_in", old.created)}  # what `store.raw_days` counts from
+    with store.draft("dataset", old.name, parents, dict(old.meta) | taken_in) as draft:
         draft.verb = "erase"
         rows = store.write_records(draft, kept())
         draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}

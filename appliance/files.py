@@ -37,16 +37,6 @@ def write_durably(path: Path, content: bytes) -> None:
     fsync_path(path.parent)
 
 
-def append_durably(path: Path, line: str) -> None:
-    """Add a line to a file that only its owner reads, made when missing; the line is on the disk when this returns."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
-    fsync_path(path.parent)
-
-
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Let one process at a time in: an exclusive lock (flock(2)) on the file `path`, freed even by `kill -9`."""

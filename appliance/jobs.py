@@ -119,8 +119,12 @@ def cancel(store: Store, identity: str) -> dict[str, Any]:
 
 
 def running(store: Store) -> list[str]:
-    """List the ids of the project's jobs that a living process runs."""
-    return [row["id"] for row in store.jobs() if row["state"] in ("running", "cancelling") and _alive(row["owner"])]
+    """List the ids of the jobs of all projects that a living process runs."""
+    return [
+        row["id"]
+        for row in store.jobs(all_projects=True)
+        if row["state"] in ("running", "cancelling") and _alive(row["owner"])
+    ]
 
 
 def void_unfinished(store: Store) -> None:

@@ -43,7 +43,7 @@ def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
     }  # a step of its own, for a run that is killed here
     scrubbed = told("scrub", step("scrub", lambda: scrub(store, raw["dataset"], overrides=kept)))
     if settings.scrub.purge_raw:
-        told("purge", step("purge", lambda: purge(store, raw["dataset"])))
+        told("purge", step("purge", lambda: purge(store, raw["dataset"], scrubbed["held_back"])))
     curated = told("curate", step("curate", lambda: curate(store, scrubbed["dataset"], overrides=overrides)))
     trained = told("train", step("train", lambda: train(store, curated["dataset"], model, overrides=overrides)))
     exported = told("export", step("export", lambda: export(store, trained["model"], overrides=overrides)))
@@ -72,12 +72,18 @@ def scrub(store: Store, dataset: str, report: str | None = None, overrides: Over
     """Personal data out: a child set with what the policy puts in its place."""
     from appliance.privacy.scrub import scrub as take_out
 
-    settings, given = _settings(store, overrides).scrub, store.dataset(dataset)
+    settings, given = _settings(store, overrides).scrub, _raw_first(store, dataset)
     scrubbed = take_out(store, given, settings, report=Path(report) if report else None)
-    if settings.purge_raw:
-        purge(store, given.reference)
+    purged = purge(store, given.reference, scrubbed.meta["held_back"]) if settings.purge_raw else {}
     told = ("rows", "held_back", "findings", "docs_per_s", "policy", "policy_digest", "fallbacks", "collisions")
-    return _about(scrubbed, *told)
+    return _about(scrubbed, *told) | purged
+
+
+def _raw_first(store: Store, reference: str) -> Dataset:
+    """A bare name means its newest raw set where there is one: another scrub starts from the records as they came."""
+    found = store.dataset(reference)
+    raw = [item for item in store.artifacts("dataset") if item.stage == "raw" and item.name == reference]
+    return raw[-1] if raw else found
 
 
 def recall(
@@ -155,12 +161,14 @@ def scrub_file(
     return take_out(file, out, settings, *columns, language, report, subject_column=subject_column)
 
 
-def purge(store: Store, dataset: str) -> dict[str, Any]:
-    """The raw set (`NAME@ID`) and its key destroyed; what was made of it stays. One that is gone already is no error."""
+def purge(store: Store, dataset: str, held_back: int) -> dict[str, Any]:
+    """The raw set (`NAME@ID`) and its key destroyed; what was made of it stays. One that is gone already is no error; one with records that were
+    held back is kept, since they are nowhere else.
+    """
     from appliance.upkeep import purge_raw
 
-    sets: list[Dataset] = store.artifacts("dataset")
-    return {"purged": purge_raw(store, [item for item in sets if item.stage == "raw" and item.reference == dataset])}
+    raw = [item for item in store.artifacts("dataset") if item.stage == "raw" and item.reference == dataset]
+    return {"purged": purge_raw(store, raw) if not held_back else []}
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

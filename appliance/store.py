@@ -154,6 +154,7 @@ class Store:
                     write_durably(identity, canonical(about | {"key_check": keys.check()}))
                 store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
                 store._migrate()
+                store.finish_burials(raw_only=True)
         except (OSError, OperationalError) as error:
             raise HardwareError(
                 _(
@@ -262,6 +263,8 @@ class Store:
             fsync_path(path)
         final = self.folder(draft.kind, manifest["id"])
         final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if final.exists() and not self._is_alive(manifest["id"]):
+            shutil.rmtree(final)  # the rest of one that was erased, or of a commit that a crash cut short
         if not final.exists():
             draft.folder.rename(final)
             fsync_path(final.parent)
@@ -282,6 +285,11 @@ class Store:
             self._append(connection, draft.verb, (manifest["id"], *draft.parents), _counts(draft.meta))
         found: Artifact = self.artifact(draft.kind, f"{draft.name}@{manifest['id']}")
         return found
+
+    def _is_alive(self, identity: str) -> bool:
+        query = sa.select(_artifacts.c.number).where(_artifacts.c.id == identity, _artifacts.c.erased.is_(None))
+        with self._reading() as connection:
+            return connection.execute(query).first() is not None
 
     def folder(self, kind: str, identity: str) -> Path:
         """Return where the artifact of this kind and id lies."""
@@ -367,12 +375,29 @@ class Store:
             shared = connection.execute(
                 sa.select(_artifacts.c.number).where(_artifacts.c.id == artifact.id, _artifacts.c.erased.is_(None))
             ).first()
-        if shared is None and artifact.folder.exists():
-            (artifact.folder / DATA_KEY).unlink(
-                missing_ok=True
-            )  # first the key, so that a crash leaves nothing readable
-            shutil.rmtree(artifact.folder)
-            (self.home / "reviews" / f"{artifact.id}.jsonl").unlink(missing_ok=True)  # unreadable without the key
+        if shared is None:
+            self._remove(artifact.kind, artifact.id)
+
+    def _remove(self, kind: str, identity: str) -> None:
+        folder = self.folder(kind, identity)
+        if folder.exists():
+            (folder / DATA_KEY).unlink(missing_ok=True)  # first the key, so that a crash leaves nothing readable
+            shutil.rmtree(folder)
+            (self.home / "reviews" / f"{identity}.jsonl").unlink(missing_ok=True)  # unreadable without the key
+
+    def finish_burials(self, raw_only: bool = False) -> None:
+        """Remove what tombstones of any project still have on disk: a crash may have stopped `bury` behind the tombstone.
+
+        A raw set never comes back under its id, so that its rest can go at any time; another artifact's only while no job writes.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(
+                sa.select(_artifacts.c.kind, _artifacts.c.id, _artifacts.c.meta, _artifacts.c.erased)
+            ).all()
+        alive = {identity for _kind, identity, _meta, erased in rows if not erased}
+        for kind, identity, meta, erased in rows:
+            if erased and identity not in alive and (not raw_only or meta.get("stage") == "raw"):
+                self._remove(kind, identity)
 
     # -- records -----------------------------------------------------------------------------------------------------
 

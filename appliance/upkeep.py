@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from appliance.erase import note
 from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.files import file_sha256
 from appliance.jobs import progress
@@ -88,7 +89,7 @@ def _tombstone_faults(store: Store, artifact: Artifact) -> Iterator[str]:
     alive = any(item.id == artifact.id for item in store.artifacts(artifact.kind))
     if artifact.folder.exists() and not alive:
         yield _(
-            "`{reference}` is erased and its files are still there: run `skerry erase` again",
+            "`{reference}` is erased and its files are still there: run `skerry prune --yes`",
             reference=artifact.reference,
         )
 
@@ -175,6 +176,7 @@ def purge_raw(store: Store, datasets: Iterable[Dataset]) -> list[str]:
     """Destroy the data keys and the files of raw sets; what was made of them stays. Returns their references."""
     purged = []
     for dataset in datasets:
+        note(store, datasets=[dataset.id])
         store.bury(dataset, "purge-raw")
         purged.append(dataset.reference)
     return purged
@@ -186,7 +188,13 @@ def _expired(store: Store) -> list[Dataset]:
     limit = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - days * 24 * 3600))
     sets = store.artifacts("dataset")
     scrubbed = {parent for item in sets if item.stage == "scrubbed" for parent in item.parents}
-    return [item for item in sets if days and item.stage == "raw" and item.created < limit and item.id in scrubbed]
+    return [item for item in sets if days and item.stage == "raw" and _taken_in(item) < limit and item.id in scrubbed]
+
+
+def _taken_in(dataset: Dataset) -> str:
+    return str(
+        dataset.meta.get("taken_in", dataset.created)
+    )  # a version without an erased person is as old as the first
 
 
 def _released(store: Store) -> set[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from appliance.backup import LIST, backup, restore
-from appliance.erase import erase_subjects
+from appliance.erase import erase, erase_subjects
 from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
 from appliance.store import Store
-from appliance.upkeep import fsck
+from appliance.upkeep import fsck, purge_raw
 from tests.appliance.test_erase import line, model, raw_set, subjects_left
 
 
@@ -29,7 +29,7 @@ def test_a_home_comes_back_whole(store: Store, tmp_path: Path) -> None:
     assert made["files"] == len(json.loads((tmp_path / "copy" / LIST).read_text())["files"]) > 5
     shutil.rmtree(store.home)
     found = restore(tmp_path / "copy", store.home)
-    assert found["erased"] == {}
+    assert (found["known"], found["erased"], found["erased_sets"]) == (0, {}, [])
     again = Store.open()
     assert [item.id for item in again.artifacts()] == [item.id for item in store.artifacts()]
     assert fsck(again, verify_data=True)["ok"] and again.events()[-1].verb == "restore"
@@ -104,3 +104,55 @@ def test_a_home_is_never_overwritten_and_a_strange_folder_never_used(store: Stor
     with pytest.raises(InputError, match="something else"):
         backup(store, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.doc").exists()
+
+
+def test_another_home_is_never_taken_for_a_backup(store: Store, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    Store.open(other)
+    before = sorted(other.rglob("*"))
+    with pytest.raises(InputError, match="something else"):
+        backup(store, other)
+    assert sorted(other.rglob("*")) == before
+
+
+def test_a_backup_that_was_cut_short_is_continued(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("appliance.backup._remove_others", cut)
+        with pytest.raises(KeyboardInterrupt):
+            backup(store, tmp_path / "copy")
+    assert backup(store, tmp_path / "copy")["copied"] < 4
+
+
+def test_a_restore_that_was_cut_short_shows_no_home(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody sees a home in which an erased person is back."""
+    backup(store, tmp_path / "copy")
+    erase_subjects(store, ["p1"], yes=True)
+    shutil.rmtree(store.home)
+
+    def cut(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("appliance.backup.erase_again", cut)
+        with pytest.raises(KeyboardInterrupt):
+            restore(tmp_path / "copy", store.home)
+    assert not store.home.exists()
+    assert restore(tmp_path / "copy", store.home)["erased"] == {"main": 6}
+
+
+def test_a_data_set_that_was_erased_whole_or_purged_stays_gone(store: Store, tmp_path: Path) -> None:
+    letters = raw_set(store, "letters")
+    backup(store, tmp_path / "copy")
+    erase(store, "letters")
+    purge_raw(store, [next(item for item in store.artifacts("dataset") if item.stage == "raw")])
+    shutil.rmtree(store.home)
+    found = restore(tmp_path / "copy", store.home)
+    assert letters.reference in found["erased_sets"] and len(found["erased_sets"]) == 2
+    assert {item.stage for item in Store.open().artifacts("dataset")} == {"scrubbed"}

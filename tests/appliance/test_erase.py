@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,9 @@ import pytest
 
 from appliance import cli, jobs
 from appliance.erase import erase, erase_again, erase_subjects, ledger
-from appliance.errors import BusyError, InputError, NotFoundError, PolicyError
+from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.privacy import site_rules
+from appliance.privacy.site_rules import SiteRule
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.store import Store
@@ -145,11 +148,11 @@ def test_an_erasure_that_was_cut_short_is_finished_by_the_same_command(monkeypat
             raise KeyboardInterrupt
         Store.bury(store, artifact, "erase")
 
-    monkeypatch.setattr(store, "bury", crash)
-    with pytest.raises(KeyboardInterrupt):
-        erase_subjects(store, ["p1"], yes=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "bury", crash)
+        with pytest.raises(KeyboardInterrupt):
+            erase_subjects(store, ["p1"], yes=True)
     assert raw.folder.exists() and not child.folder.exists()
-    monkeypatch.undo()
     erase_subjects(store, ["p1"], yes=True)
     assert subjects_left(store) == {"p0", store.hmac("subject", "p0")} and fsck(store, verify_data=True)["ok"]
 
@@ -169,8 +172,54 @@ def test_who_comes_back_with_a_backup_is_erased_again() -> None:
     line(store)
     erase_subjects(store, ["p1"], yes=True)
     raw_set(store, "back", "Jan Novak")
-    assert erase_again(store) == {"erased": {"main": 3}}
-    assert "p1" not in subjects_left(store) and erase_again(store) == {"erased": {}}
+    assert erase_again(store) == {"known": 1, "erased": {"main": 3}, "erased_sets": []}
+    assert "p1" not in subjects_left(store) and erase_again(store)["erased"] == {}
+
+
+def test_half_a_line_of_the_ledger_is_an_erasure_that_had_not_begun() -> None:
+    store = Store.open()
+    line(store)
+    erase_subjects(store, ["p1"], yes=True)
+    with ledger(store).open("a") as file:
+        file.write('{"time": "2026')
+    assert erase_again(store)["known"] == 1
+    erase_subjects(store, ["p0"], yes=True)
+    assert erase_again(store)["known"] == 2
+    ledger(store).write_text("no json\n")
+    with pytest.raises(IntegrityError, match="damaged"):
+        erase_again(store)
+
+
+def test_a_kill_behind_the_tombstone_leaves_nothing_readable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next command that opens the home takes the key and the files of the raw set away."""
+    store = Store.open()
+    raw, _child = line(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_remove", lambda *_arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.bury(raw, "erase")
+    assert raw.folder.exists()
+    assert fsck(Store.open())["ok"] and not raw.folder.exists()
+
+
+def test_the_rest_of_an_erased_set_is_no_part_of_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open()
+    _raw, child = line(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_remove", lambda *_arguments: None)
+        store.bury(child, "erase")
+    (child.folder / "records.parquet").unlink()
+    again = scrubbed(store, store.artifacts("dataset")[0])
+    assert again.id == child.id and fsck(store, verify_data=True)["ok"]
+
+
+def test_rules_learnt_from_a_persons_record_go_with_them() -> None:
+    store = Store.open()
+    line(store)
+    for record, words in (("notes1", "Jan Novak"), ("notes0", "Someone Else")):
+        site_rules.add(store, SiteRule(words, "PERSON", "gone", record))
+    erase_subjects(store, ["p1"], yes=True)
+    assert [rule.words for rule in site_rules.load(store)] == ["Someone Else"]
 
 
 def test_checkpoints_and_jobs_cut_short_go_with_the_data() -> None:
@@ -213,6 +262,18 @@ def test_the_person_is_read_from_a_file_or_standard_input_and_never_from_the_com
     shown = capsys.readouterr()
     assert ended.value.code == 0, shown.err
     assert len(json.loads(shown.out)["erased"]) == 2 and "p1" not in subjects_left(store)
+
+
+def test_a_person_is_not_erased_by_erasing_a_whole_data_set() -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    for more in (["--subject-file", "-"], ["--yes"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "appliance.cli", "erase", "notes", *more],
+            capture_output=True, text=True, input="", check=False,
+        )  # fmt: skip
+        assert done.returncode == 2 and "erased whole" in done.stderr
+    assert raw.folder.exists()
 
 
 def test_an_unknown_subject_changes_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from appliance.errors import IntegrityError, PolicyError, SettingsError
-from appliance.pipeline import scrub
+from appliance.pipeline import purge, scrub
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.store import Store
@@ -224,3 +224,22 @@ def test_a_scrub_can_purge_the_raw_set_it_read_and_no_other(monkeypatch: pytest.
     assert found["findings"] == {"EMAIL": 1}
     assert not draft.artifact.folder.exists() and older.folder.exists()
     assert store.events()[-1].verb == "purge-raw" and fsck(store, verify_data=True)["ok"]
+
+
+def test_a_raw_set_with_records_held_back_is_not_purged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKERRY_SCRUB__POLICY", "structured-only")
+    store = Store.open()
+    raw, _child = line(store)
+    assert purge(store, raw.reference, held_back=1) == {"purged": []} and raw.folder.exists()
+    assert purge(store, raw.reference, held_back=0) == {"purged": [raw.reference]}
+    assert purge(store, raw.reference, held_back=0) == {"purged": []}
+
+
+def test_a_bare_name_is_scrubbed_from_its_raw_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKERRY_SCRUB__POLICY", "structured-only")
+    store = Store.open()
+    with store.draft("dataset", "mails", meta={"stage": "raw"}) as draft:
+        store.write_records(draft, [Record("9", "mail a@example.com", source=Source("f.csv", 1))])
+    for _time in range(2):
+        assert scrub(store, "mails")["findings"] == {"EMAIL": 1}
+    assert scrub(store, "mails", overrides={"scrub": {"purge_raw": True}})["purged"] == [draft.artifact.reference]

@@ -53,14 +53,15 @@ def read_table(path: Path) -> Sheet:
         )
     try:
         found = read(path)
+        if len(set(found.columns)) < len(found.columns) or not found.columns:
+            raise InputError(_("cannot read `{file}`: each column needs a name of its own", file=path))
+        table = _strings(found.table)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeError, OSError) as error:
         # the library's own message may quote a cell
         raise InputError(
             _("cannot read `{file}` as a table: {error}", file=path, error=type(error).__name__)
         ) from error
-    if len(set(found.columns)) < len(found.columns) or not found.columns:
-        raise InputError(_("cannot read `{file}`: each column needs a name of its own", file=path))
-    return Sheet(_strings(found.table), found.rejected)
+    return Sheet(table, found.rejected)
 
 
 def _strings(table: pa.Table) -> pa.Table:

@@ -101,12 +101,12 @@ def _column(name: str, cells: Sequence[str], scrubber: Scrubber) -> Column:
     filled = [cell for cell in cells if cell.strip()]
     way = next((way for way, words in _QUASI if words.search(name)), None)
     found = _kind_of(name, filled, scrubber)
-    if _SENSITIVE.search(name):
-        return Column(name, "sensitive", why=_("its name"))
     if way and found in (None, "DATE", "BIRTH_DATE", "AGE", "POSTCODE", "LOCATION"):
         return Column(name, "quasi-identifying", way, _("its name"))
     if filled and sum(map(len, filled)) / len(filled) > _LONG:
         return Column(name, "text", why=_("long texts"))
+    if _SENSITIVE.search(name) and found in (None, "ORGANIZATION", "LOCATION"):
+        return Column(name, "sensitive", why=_("its name"))
     if found:
         by_kind = {"AGE": "age", "DATE": "date", "BIRTH_DATE": "date", "POSTCODE": "postcode"}.get(found)
         return Column(

@@ -57,6 +57,8 @@ def anonymize(
     Free text is scrubbed under the settings' policy; a text whose scrub fails becomes `<HELD_BACK>`. Raises `PolicyError` unless the roles were confirmed, and
     what reading, `measure` and writing raise.
     """
+    if out.exists() and file.exists() and out.samefile(file):
+        raise SettingsError(_("`--out` names the file that is read; name another"))
     sheet = read_table(file)
     known = read_roles(roles_file, sheet.columns, k)
     require_confirmed(known, roles_file)

@@ -224,3 +224,19 @@ def test_the_verbs_work_from_the_command_line(
     )
     done = run("anonymize", "a.csv", "--roles", "a.csv.roles.toml", "--out", "b.csv", "-k", "4")
     assert done["after"]["k"] >= 4  # type: ignore[index]
+
+
+def test_card_numbers_and_notes_are_not_kept_for_their_names(tmp_path: Path) -> None:
+    """`credit` and `result` sound sensitive, but what stands in the cells decides."""
+    note = "检查结果正常，家属王小明电话13812340000，请于两周后复诊并带好以前的所有病历资料和影像片子，谢谢配合。"
+    rows = "".join(f"41111111111111{n:02d},{note}{n},{n % 3}\n" for n in range(30))
+    (tmp_path / "a.csv").write_text("信用卡号,检查结果,诊断\n" + rows, "utf-8")
+    found = propose(tmp_path / "a.csv", tmp_path / "roles.toml", ScrubSettings())
+    assert [each["role"] for each in found["columns"]] == ["identifying", "text", "sensitive"]
+
+
+def test_the_table_that_is_read_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("age\n1\n2\n3\n")
+    (tmp_path / "roles.toml").write_text("confirmed = true\n[columns]\nage = 'quasi-identifying'\n")
+    with pytest.raises(SettingsError, match="the file that is read"):
+        anonymize_file(tmp_path / "a.csv", tmp_path / "roles.toml", tmp_path / "a.csv", ScrubSettings(), 2)

@@ -102,8 +102,9 @@ def test_a_running_addon_is_stopped_before_it_is_replaced(tmp_path: Path) -> Non
     place = Prefix(tmp_path / "prefix")
     script = place.releases / "1.0" / "venv" / "bin" / "label-studio"
     script.parent.mkdir(parents=True)
-    script.write_text("import time\ntime.sleep(60)\n")
-    with subprocess.Popen([sys.executable, str(script), "start"]) as running:
+    script.write_text("import time\nprint('up', flush=True)\ntime.sleep(60)\n")
+    with subprocess.Popen([sys.executable, str(script), "start"], stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None and running.stdout.readline() == b"up\n"
         assert units.stop(place, {}) == ["label-studio start"]
         assert running.wait() == -signal.SIGTERM
 

@@ -45,6 +45,11 @@ _CODES = "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|M
 CODES = frozenset(_CODES.split("|"))
 _CITY_STATE = re.compile(rf"(?<!\w)((?:[A-Z][\w'’.\-]{{1,30}} ){{0,2}}[A-Z][\w'’.\-]{{1,30}}) ?, ?(?:{_CODES})(?![\w])")
 _ZIP_BEHIND = re.compile(r",? [0-9]{5}|,? [A-Z][0-9][A-Z]")
+# The ZIP code behind a state: with a comma ahead of the state, or with no word behind that it could count.
+_ZIP = re.compile(
+    rf"(?:, ?(?:{_CODES}|{_alternatives(STATES)})[.,]? {{1,2}}([0-9]{{5}}(?:-[0-9]{{4}})?)(?![0-9\-])"
+    rf"|(?<!\w)(?:(?<=[a-z] )(?:{_CODES})|{_alternatives(STATES)}),? {{1,2}}([0-9]{{5}}(?:-[0-9]{{4}})?)(?![0-9\-]|,[0-9]| ?%| [a-z]))"
+)
 _PLACE = re.compile(rf"(?<!\w)(?:{_alternatives(COUNTRIES)}|{_alternatives(STATES)})(?!\w)")
 _PEOPLE = re.compile(rf"(?<!\w)(?:{_alternatives(PEOPLES)})s?(?!\w)")
 # In small letters: what is no other word (nail polish, french fries) anywhere, the rest behind `I am`.
@@ -90,7 +95,7 @@ _SMALL = re.compile(r"\b(?:in|from|to|near|visit|visiting) ([^\W\d_]{4,}(?: [^\W
 
 
 def find(text: str) -> Iterator[Hit]:
-    """Yield countries, states and `City, ST` (LOCATION .6), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
+    """Yield countries, states and `City, ST` (LOCATION .6), ZIP codes behind a state (POSTCODE .7), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
     for match in _PLACE.finditer(text):
         yield Hit(*match.span(), "LOCATION", 0.6)
     for match in _CITY_STATE.finditer(text):
@@ -100,6 +105,8 @@ def find(text: str) -> Iterator[Hit]:
             or _ZIP_BEHIND.match(text, match.end())
         ):
             yield Hit(*match.span(), "LOCATION", 0.6)
+    for match in _ZIP.finditer(text):
+        yield Hit(*match.span(1 if match[1] else 2), "POSTCODE", 0.7)
     yield from _cities(text)
     for match in _PEOPLE.finditer(text):
         yield Hit(*match.span(), "NATIONALITY", 0.6)

@@ -272,3 +272,18 @@ def test_the_eager_search_finds_more_at_a_low_score(recognizer, text: str, expec
 )
 def test_organizations(text: str, expected: str) -> None:
     assert any(expected in name for name in found(organization_en, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Lives in Wheeling, WV 26003.", {"26003"}),
+        ("Moved to Burlington, Vermont 05401 last year.", {"05401"}),
+        ("Portland OR 97201", {"97201"}),
+        ("Reno, NV 89501-2233 is", {"89501-2233"}),
+        ("In Texas 12000 people voted, HE PAID OR 12345 was", set()),
+        ("Austin, TX 123456", set()),
+    ],
+)
+def test_the_zip_code_behind_a_state(text: str, codes: set[str]) -> None:
+    assert found(places, text, "POSTCODE") == codes

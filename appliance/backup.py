@@ -46,7 +46,9 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store.finish_burials(raw_only=True)
     store.event("backup")
-    copied = _copy(store.home / "home.json", folder / "home.json")  # whose backup this is, also when it is cut short
+    copied = int(
+        _copy(store.home / "home.json", folder / "home.json")
+    )  # whose backup this is, also when it is cut short
     (folder / LIST).unlink(missing_ok=True)
     store.copy_tables(
         folder / _TABLES

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance import device
-from appliance.engine.onnx_file import check_self_contained
+from appliance.engine.onnx_file import open_session
 from appliance.engine.plan import Plan, read_plan
 from appliance.engine.texts import Reader, answers
-from appliance.errors import InputError, MissingPartError
+from appliance.errors import InputError
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def load(folder: Path) -> OnnxEngine:
         content = path.read_bytes()  # by path, the runtime would follow the file's references to other files
     except OSError as error:
         raise InputError(_("cannot read `{path}`: {error}", path=path, error=error.strerror)) from error
-    check_self_contained(content, path)
-    engine = OnnxEngine(plan, Reader(folder, plan), _session(content, path, plan))
+    # An int8 file made for CPUs without the overflow takes the exact kernel here. Where it is not needed it would cost half the speed.
+    exact = plan.format == "onnx-int8" and not plan.reduce_range and saturates(platform.machine(), device.cpu()[1])
+    engine = OnnxEngine(plan, Reader(folder, plan), open_session(content, path, exact))
     _try_longest(engine, path)
     return engine
 
@@ -93,29 +94,6 @@ def saturates(machine: str, flags: Collection[str]) -> bool:
     of 7 bits are safe.
     """
     return machine in ("x86_64", "AMD64") and not {"avx512_vnni", "avx_vnni"} & set(flags)
-
-
-def _session(content: bytes, path: Path, plan: Plan) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingPartError(
-            _("running a model needs the extra `cpu`: install `skerry[cpu]` from the wheelhouse")
-        ) from error
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # One thread a text, and as many callers as cores. Spinning would halve the throughput of a shared machine.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    if plan.format == "onnx-int8" and not plan.reduce_range and saturates(platform.machine(), device.cpu()[1]):
-        # Made on another CPU: take the exact kernel. Where it is not needed it changes nothing but the speed, by half.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise InputError(_("`{path}` is no model that ONNX Runtime can run; export it again", path=path)) from error
 
 
 def _try_longest(engine: OnnxEngine, path: Path) -> None:

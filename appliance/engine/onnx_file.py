@@ -1,4 +1,4 @@
-"""Look into an ONNX file before anything runs it: a little protobuf, since a serving box lacks the `onnx` package.
+"""Look into an ONNX file before anything runs it, with a little protobuf, since a serving box lacks the `onnx` package; then open it.
 
 Wire format: protobuf.dev/programming-guides/encoding. Messages and field numbers: onnx/onnx, `onnx.proto`, IR 13.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from appliance.errors import InputError
+from appliance.errors import InputError, MissingPartError
 from appliance.words import _
 
 # message -> {field number: the message in it}: the parts of a model that can hold operators or tensors
@@ -25,6 +26,32 @@ _PARTS: dict[str, dict[int, str]] = {
 _NODE_DOMAIN, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 7, 13, 14
 _DOMAINS = (b"", b"ai.onnx")
 _DEPTH = 32
+
+
+def open_session(content: bytes, path: Path, exact: bool = False) -> Any:
+    """Open a self-contained model on the CPU; `exact` asks for 8-bit products without overflow (`on_onnx.saturates`). `path` is for messages alone.
+
+    One thread a text, and as many callers as cores; spinning would halve the throughput of a shared machine. Raises `InputError` for what ONNX Runtime cannot
+    run and for what `check_self_contained` refuses, `MissingPartError` without onnxruntime.
+    """
+    check_self_contained(content, path)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPartError(
+            _("running a model needs the extra `cpu`: install `skerry[cpu]` from the wheelhouse")
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise InputError(_("`{path}` is no model that ONNX Runtime can run; export it again", path=path)) from error
 
 
 def check_self_contained(content: bytes, path: Path) -> None:

@@ -19,8 +19,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.engine.onnx_file import check_self_contained
-from appliance.errors import InputError, MissingPartError
+from appliance.engine.onnx_file import open_session
+from appliance.errors import InputError
 from appliance.privacy.kinds import KINDS
 from appliance.privacy.recognizers.recognizer import Hit
 from appliance.words import _
@@ -164,7 +164,7 @@ def load(folder: Path) -> Tagger:
         lean,
         about.get("format") == "onnx-int8",  # whose answers depend on who shares the batch
         _tokenizer(content["tokenizer.json"], tokens, folder),
-        _session(content["model.onnx"], folder / "model.onnx"),
+        open_session(content["model.onnx"], folder / "model.onnx"),
     )
     _try(tagger, folder)
     return tagger
@@ -206,23 +206,6 @@ def _tokenizer(content: bytes, tokens: int, folder: Path) -> Any:
             _("cannot read `{path}`; a tokenizer is a `tokenizers` JSON file", path=folder / "tokenizer.json")
         ) from error
     return tokenizer
-
-
-def _session(content: bytes, path: Path) -> Any:
-    check_self_contained(content, path)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingPartError(
-            _("running a model needs the extra `cpu`: install `skerry[cpu]` from the wheelhouse")
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise InputError(_("`{path}` is no model that ONNX Runtime can run; export it again", path=path)) from error
 
 
 def _try(tagger: Tagger, folder: Path) -> None:

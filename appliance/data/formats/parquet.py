@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from appliance.data.formats.rows import Fault, IngestOptions, LostDigits, Row, cell_text, require_columns
+from appliance.cells import LostDigits, NoText, cell_text
+from appliance.data.formats.rows import Fault, IngestOptions, Row, require_columns
 from appliance.errors import InputError
 from appliance.settings import IngestSettings
 from appliance.words import _
@@ -56,6 +57,6 @@ def _row(number: int, columns: list[str], values: tuple[object, ...], text_colum
             return Fault(number, None, _("column `{column}` holds bytes that are no UTF-8", column=column))
         except LostDigits:
             return Fault(number, None, _("column `{column}`: a floating-point number of 12 digits or more has lost digits; write the column as text", column=column))  # fmt: skip
-        except TypeError as error:
+        except NoText as error:
             return Fault(number, None, _("column `{column}` holds {kind}, not text", column=column, kind=error))
     return Row(number, None, fields[text_column], fields)

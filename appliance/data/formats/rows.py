@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from appliance.errors import InputError
 from appliance.words import _
 
-__all__ = ["Fault", "IngestOptions", "LostDigits", "Row", "cell_text", "is_scientific", "require_columns"]
+__all__ = ["Fault", "IngestOptions", "Row", "require_columns"]
 
 _SHOWN_COLUMNS = 30
 _PERSONAL = re.compile(r"\d{5}|@|.{41}", re.DOTALL)
-_SCIENTIFIC = re.compile(r"\d\.\d+[eE]\+\d\d")
 _FLAGS = {
     "text_column": "--text-column",
     "label_column": "--label-column",
@@ -87,10 +84,6 @@ class Fault(NamedTuple):
     part: str = ""
 
 
-class LostDigits(ValueError):
-    """A floating-point number stands where digits were meant."""
-
-
 def require_columns(name: str, options: IngestOptions, there: Sequence[str], text: bool = True) -> None:
     """Check that the file `name` has every wanted column, once. `text=False`: the format has one text and no text column.
 
@@ -122,37 +115,3 @@ def _shown(names: Iterable[str]) -> str:
     shown = ", ".join(f"`{name}`" if name and not _PERSONAL.search(name) else "…" for name in listed[:_SHOWN_COLUMNS])
     more = len(listed) - _SHOWN_COLUMNS
     return shown + (_(" and {count} more", count=more) if more > 0 else "") if listed else _("no columns")
-
-
-def cell_text(value: Any) -> str | None:
-    """Return a typed cell (of a sheet or of Parquet) as the text that its author saw; None for an empty cell.
-
-    A whole number comes without `.0`. Raises `LostDigits` for a floating-point number of 12 digits or more or in scientific form: a
-    spreadsheet keeps 15 digits, so an 18-digit identity number typed as a number has lost its end, and no recognizer knows it
-    again. Raises `TypeError` for a value that is no text, number, truth value or time.
-    """
-    if value is None or isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return _number_text(value)
-    if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
-        return str(value)
-    raise TypeError(type(value).__name__)
-
-
-def _number_text(value: float) -> str | None:
-    if math.isnan(value):  # how a data frame writes an empty cell
-        return None
-    written = repr(value)
-    if abs(value) >= 1e11 or "e" in written or math.isinf(value):
-        raise LostDigits
-    return str(int(value)) if value.is_integer() else written
-
-
-def is_scientific(text: str) -> bool:
-    """Tell whether a text cell is a number in scientific form (`1.10102E+17`): digits lost when somebody pasted it."""
-    return _SCIENTIFIC.fullmatch(text.strip()) is not None

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from appliance.data.formats.rows import Fault, IngestOptions, LostDigits, Row, cell_text, is_scientific, require_columns
+from appliance.cells import LostDigits, sheet_text
+from appliance.data.formats.rows import Fault, IngestOptions, Row, require_columns
 from appliance.errors import InputError
 from appliance.settings import IngestSettings
 from appliance.words import _
@@ -109,19 +110,12 @@ def _rows(
         fields: dict[str, str | None] = {}
         try:
             for column, place in places:
-                fields[column] = _text(cells[place])
+                fields[column] = sheet_text(cells[place])
         except LostDigits:
             yield Fault(number, None, _lost_digits(column), part)
         else:
             text = fields[options.text_column]
             yield Row(number, None, text, fields, part) if any(cells) else Fault(number, None, _("empty row"), part)
-
-
-def _text(cell: Any) -> str | None:
-    if isinstance(cell, str) and is_scientific(cell):
-        raise LostDigits
-    # A sheet knows floating-point numbers only, so a whole number of 12 digits is refused too.
-    return cell_text(float(cell) if type(cell) is int else cell)
 
 
 def _lost_digits(column: str) -> str:

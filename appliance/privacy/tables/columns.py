@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.cells import LostDigits, sheet_text
 from appliance.errors import InputError, MissingPartError, NotFoundError, SettingsError
 from appliance.privacy.scrub_file import encoding_of
 from appliance.words import _
@@ -36,7 +37,7 @@ class Sheet:
 
 
 def read_table(path: Path) -> Sheet:
-    """Read a table. Rows with another number of fields than the header are rejected and counted; empty cells are empty strings.
+    """Read a table. Rows with another number of fields than the header, or with a number whose digits a sheet has lost, are rejected and counted; empty cells are empty strings.
 
     Raises `NotFoundError`, `InputError` for what is no table or has two columns of one name, `MissingPartError` without the extra `data`.
     """
@@ -138,12 +139,17 @@ def _workbook(path: Path) -> Sheet:
     except python_calamine.CalamineError as error:
         raise InputError(_("cannot read `{file}`: it is no sound {kind} file", file=path, kind="XLSX")) from error
     header = [str(name) for name in rows[0]] if rows else []
-    cells = [[_plain(value) for value in row] for row in rows[1:]]
-    return Sheet(pa.table([[row[at] for row in cells] for at in range(len(header))], names=header), 0)
+    cells = [row for row in map(_texts, rows[1:]) if row is not None]
+    columns = [[row[at] for row in cells] for at in range(len(header))]
+    return Sheet(pa.table(columns, names=header), len(rows[1:]) - len(cells))
 
 
-def _plain(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _texts(row: list[Any]) -> list[str] | None:
+    """Return a row's cells as texts, None where a number has lost its digits: it would stand there as another one."""
+    try:
+        return [sheet_text(value) or "" for value in row]
+    except LostDigits:
+        return None
 
 
 _READERS = {

@@ -46,20 +46,20 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store.finish_burials(raw_only=True)
     store.event("backup")
-    copied = int(
-        _copy(store.home / "home.json", folder / "home.json")
-    )  # whose backup this is, also when it is cut short
+    # Ahead of all else, so that a backup that is cut short is known for this home's.
+    copied = int(_copy(store.home / "home.json", folder / "home.json"))
     (folder / LIST).unlink(missing_ok=True)
-    store.copy_tables(
-        folder / _TABLES
-    )  # first: each artifact that it names is there already, and none is there only in part
+    before = set(_files(store.home))
+    store.copy_tables(folder / _TABLES)  # ahead of the files: each artifact that it names is there already, and whole
     wanted = sorted(_files(store.home))
+    if before - set(wanted):
+        raise _removed_meanwhile()
     for number, name in enumerate(wanted):
         progress("backup", number, len(wanted))
         try:
             copied += _copy(store.home / name, folder / name)
         except FileNotFoundError as error:
-            raise BusyError(_("something was removed from the home meanwhile; give the command again")) from error
+            raise _removed_meanwhile() from error
     _remove_others(folder, {*map(str, wanted), _TABLES})
     files = [_described(folder, name) for name in sorted([*map(str, wanted), _TABLES])]
     content = {"format": _FORMAT, "home": json.loads((store.home / "home.json").read_text())["id"], "time": store.now(), "files": files}  # fmt: skip
@@ -71,6 +71,11 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
         "copied": copied + 1,
         "key_file": str(store.keys.path),
     }
+
+
+def _removed_meanwhile() -> BusyError:
+    # the tables may name it still
+    return BusyError(_("something was removed from the home meanwhile; give the command again"))
 
 
 def _is_mine(folder: Path, store: Store) -> bool:
@@ -99,8 +104,7 @@ def restore(folder: Path, home: Path, project: str = "main") -> dict[str, Any]:
     for number, file in enumerate(files):
         progress("restore", number, len(files))
         _copy(folder / file["path"], partial / file["path"])
-    settings = _with_keys_of(home)
-    store = Store.open(partial, project, settings)
+    store = Store.open(partial, project, _settings_of(partial, home))
     store.event("restore", files=len(files))
     erased = erase_again(store)  # before anybody sees the home: a kill here leaves none
     store.engine.dispose()
@@ -111,9 +115,9 @@ def restore(folder: Path, home: Path, project: str = "main") -> dict[str, Any]:
     return {"home": str(home), "files": len(files)} | erased
 
 
-def _with_keys_of(home: Path) -> Settings:
-    """Return the settings with the key folder that belongs to `home`, for the time in which it lies elsewhere."""
-    settings = load(home)
+def _settings_of(partial: Path, home: Path) -> Settings:
+    """Return the settings that came with the backup, with the key folder that belongs to `home`: the erasures lie there."""
+    settings = load(partial)
     store = settings.store.model_copy(update={"key_folder": key_folder(home, settings.store.key_folder)})
     return settings.model_copy(update={"store": store})
 

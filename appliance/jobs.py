@@ -128,10 +128,11 @@ def running(store: Store) -> list[str]:
 
 
 def void_unfinished(store: Store) -> None:
-    """Let no unfinished job of the project go on: what its finished steps made or read was erased."""
+    """Let no job of the project go on that was begun and not finished: what its steps made or read was erased. One that only waits stays."""
     busy = running(store)
     for row in store.jobs():
-        if row["state"] not in _OVER and row["id"] not in busy:
+        waits = row["state"] == "queued" and row["attempt"] == 1
+        if row["state"] not in _OVER and not waits and row["id"] not in busy:
             store.update_job(row["id"], state="void", ended=store.now())
 
 

@@ -390,13 +390,12 @@ class Store:
 
         A raw set never comes back under its id, so that its rest can go at any time; another artifact's only while no job writes.
         """
+        query = sa.select(_artifacts.c.kind, _artifacts.c.id, _artifacts.c.meta).where(_artifacts.c.erased.is_not(None))
         with self._reading() as connection:
-            rows = connection.execute(
-                sa.select(_artifacts.c.kind, _artifacts.c.id, _artifacts.c.meta, _artifacts.c.erased)
-            ).all()
-        alive = {identity for _kind, identity, _meta, erased in rows if not erased}
-        for kind, identity, meta, erased in rows:
-            if erased and identity not in alive and (not raw_only or meta.get("stage") == "raw"):
+            tombstones = connection.execute(query).all()
+        for kind, identity, meta in tombstones:
+            wanted = not raw_only or meta.get("stage") == "raw"
+            if wanted and self.folder(kind, identity).exists() and not self._is_alive(identity):
                 self._remove(kind, identity)
 
     # -- records -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.backup import LIST, backup, restore
 from appliance.erase import erase, erase_subjects
-from appliance.errors import InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError
 from appliance.store import Store
 from appliance.upkeep import fsck, purge_raw
 from tests.appliance.test_erase import line, model, raw_set, subjects_left
@@ -145,6 +145,38 @@ def test_a_restore_that_was_cut_short_shows_no_home(
             restore(tmp_path / "copy", store.home)
     assert not store.home.exists()
     assert restore(tmp_path / "copy", store.home)["erased"] == {"main": 6}
+
+
+def test_the_key_folder_that_the_settings_in_the_backup_name_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SKERRY_STORE__KEY_FOLDER")
+    home = tmp_path / "site"
+    home.mkdir(mode=0o700)
+    (home / "skerry.toml").write_text(f'[store]\nkey_folder = "{tmp_path / "safe"}"\n')
+    store = Store.open(home)
+    line(store)
+    backup(store, tmp_path / "copy")
+    erase_subjects(store, ["p1"], yes=True)
+    shutil.rmtree(home)
+    assert restore(tmp_path / "copy", home)["erased"] == {"main": 6}
+
+
+def test_what_goes_while_the_tables_are_copied_is_noticed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the copy would name a data set that it does not hold."""
+    plain = Store.copy_tables
+
+    def copy(self: Store, target: Path) -> None:
+        plain(self, target)
+        erase(self, "notes@" + next(item.id for item in self.artifacts("dataset") if item.stage == "raw"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "copy_tables", copy)
+        with pytest.raises(BusyError):
+            backup(store, tmp_path / "copy")
+    backup(store, tmp_path / "copy")
 
 
 def test_a_data_set_that_was_erased_whole_or_purged_stays_gone(store: Store, tmp_path: Path) -> None:

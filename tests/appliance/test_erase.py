@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -115,12 +116,12 @@ def test_children_name_their_parents_and_count_anew() -> None:
     assert (newest.stage, newest.rows, newest.meta["labels"]) == ("curated", 3, {"a": 3})
 
 
-def test_what_may_still_hold_the_person_is_named(tmp_path: pytest.TempPathFactory) -> None:
+def test_what_may_still_hold_the_person_is_named(tmp_path: Path) -> None:
     store = Store.open()
     _raw, child = line(store)
     trained = model(store, parents=(child.id,))
     promote(store, trained, "triage", "live", 0.0)
-    save(store, child.reference, tmp_path / "notes.jsonl")  # type: ignore[operator]
+    save(store, child.reference, tmp_path / "notes.jsonl")
     store.within("other").event("backup")
     found = erase_subjects(store.within("main"), ["p1"])
     assert [copy["verb"] for copy in found["copies_outside"]] == ["save"]
@@ -236,6 +237,14 @@ def test_checkpoints_and_jobs_cut_short_go_with_the_data() -> None:
     with pytest.raises(NotFoundError):
         jobs.run(store, "curate", "appliance.pipeline:curate", {"dataset": "none", "overrides": {}})
     assert len(store.jobs()) == 2  # a fresh one
+
+
+def test_a_job_that_only_waits_still_waits() -> None:
+    store = Store.open()
+    raw, _child = line(store)
+    jobs.run(store, "curate", "appliance.pipeline:curate", {"dataset": "other", "overrides": {}}, background=True)
+    erase(store, raw.reference)
+    assert [row["state"] for row in store.jobs()] == ["queued"]
 
 
 def test_nothing_is_erased_under_a_running_job(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,3 +240,16 @@ def test_the_table_that_is_read_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "roles.toml").write_text("confirmed = true\n[columns]\nage = 'quasi-identifying'\n")
     with pytest.raises(SettingsError, match="the file that is read"):
         anonymize_file(tmp_path / "a.csv", tmp_path / "roles.toml", tmp_path / "a.csv", ScrubSettings(), 2)
+
+
+def test_a_number_that_a_sheet_has_not_kept_rejects_its_row(tmp_path: Path) -> None:
+    """An identity number typed as a number would otherwise stand there as another one."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["id", "age"], [110105194912310021, 40], ["11010519491231002X", 41], [7, 42]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    sheet = read_table(tmp_path / "a.xlsx")
+    assert sheet.table.to_pylist() == [{"id": "11010519491231002X", "age": "41"}, {"id": "7", "age": "42"}]
+    assert sheet.rejected == 1

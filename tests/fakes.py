@@ -26,6 +26,14 @@ TOPICS = {
     "appointment": (("doctor", "appointment", "nurse", "ward", "referral"), ("医生", "预约", "护士", "病房")),
     "medicine": (("tablet", "dose", "pharmacy", "prescription", "allergy"), ("药片", "剂量", "药房", "处方")),
 }
+# A few texts of such words, in both languages.
+TEXTS = [
+    "my card does not work , what about the pin ?",
+    "please check the transfer and the amount today",
+    "我的银行卡有问题，密码怎么办？",
+    "请今天检查医生和预约",
+    "since monday the login is wrong , also address",
+]
 _FRAMES = (
     (
         "my {} does not work , what about the {} ?",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,8 @@ __all__ = [
     "logits",
     "network",
     "pad",
+    "set_widths",
+    "widths",
 ]
 
 _BATCH_ROWS = 64
@@ -123,7 +125,7 @@ def import_torch() -> None:
 def encoder_of(folder: Path) -> torch.nn.Module:
     """Build the BertModel that `config.json` in `folder` describes, without pooler and with weights still to be loaded.
 
-    Raises `InputError` for another architecture.
+    Its key `widths`, where it has one, gives the heads and neurons that pruning left in each layer. Raises `InputError` for another architecture.
     """
     import_torch()
     from transformers import BertConfig, BertModel
@@ -136,12 +138,41 @@ def encoder_of(folder: Path) -> torch.nn.Module:
             raise InputError(
                 _("`{path}` describes a `{kind}`; only BertModel encoders are supported", path=path, kind=kind)
             )
-        config = BertConfig(**fields)
+        config = BertConfig(**{name: value for name, value in fields.items() if name != "widths"})
         config._attn_implementation = "sdpa"
         encoder: torch.nn.Module = BertModel(config, add_pooling_layer=False)
+        if "widths" in fields:
+            set_widths(encoder, fields["widths"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(_("cannot read `{path}`; name a folder with the config of a BertModel", path=path)) from error
     return encoder
+
+
+def set_widths(encoder: torch.nn.Module, widths: Sequence[Mapping[str, int]]) -> None:
+    """Give each layer of an encoder so many attention `heads` and `neurons` of its feed-forward part, with new weights.
+
+    The size of a head and the hidden width stay. Raises `ValueError` unless there is one entry a layer and each is at least 1.
+    """
+    import torch
+
+    for layer, width in zip(encoder.encoder.layer, widths, strict=True):  # type: ignore[union-attr,arg-type]
+        heads, neurons, attention = int(width["heads"]), int(width["neurons"]), layer.attention.self
+        if min(heads, neurons) < 1:
+            raise ValueError("a layer without heads or neurons")
+        hidden, size = attention.query.in_features, heads * attention.attention_head_size
+        attention.num_attention_heads, attention.all_head_size = heads, size
+        attention.query, attention.key, attention.value = (torch.nn.Linear(hidden, size) for _part in range(3))
+        layer.attention.output.dense = torch.nn.Linear(size, hidden)
+        layer.intermediate.dense = torch.nn.Linear(hidden, neurons)
+        layer.output.dense = torch.nn.Linear(neurons, hidden)
+
+
+def widths(encoder: torch.nn.Module) -> list[dict[str, int]]:
+    """Return the `heads` and `neurons` of each layer, as `config.json` keeps them."""
+    return [
+        {"heads": layer.attention.self.num_attention_heads, "neurons": layer.intermediate.dense.out_features}
+        for layer in encoder.encoder.layer  # type: ignore[union-attr]
+    ]
 
 
 def load_encoder(folder: Path) -> torch.nn.Module:

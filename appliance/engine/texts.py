@@ -23,14 +23,15 @@ _CHARACTERS_PER_TOKEN = 32
 class Reader:
     """A model's tokenizer: safe in several threads, and it lets go of the interpreter lock while it works."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: Plan, content: bytes | None = None) -> None:
+        """Read `tokenizer.json` of `folder`, or `content` in its place. Raises `InputError` when it is no tokenizer."""
         # One thread serves one text; the tokenizer's own thread pool would only fight with the engine's threads.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from tokenizers import Tokenizer
 
         path = folder / "tokenizer.json"
         try:
-            self._tokenizer = Tokenizer.from_buffer(path.read_bytes())
+            self._tokenizer = Tokenizer.from_buffer(path.read_bytes() if content is None else content)
         except Exception as error:  # tokenizers raises bare `Exception`
             raise InputError(_("cannot read `{path}`; a tokenizer is a `tokenizers` JSON file", path=path)) from error
         self._tokenizer.no_padding()

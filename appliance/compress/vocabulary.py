@@ -1,0 +1,165 @@
+"""A smaller vocabulary: the tokens that a site's texts, its languages' characters and common words need, in a tokenizer made anew.
+
+A trimmed vocabulary must not be a list of patients: a token is kept for a site's texts only when many different people's texts hold it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from appliance.compress.student import Student
+from appliance.errors import InputError
+from appliance.words import _
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["MIN_SUBJECTS", "choose_tokens", "held_by_many", "trim", "unknown_rate"]
+
+MIN_SUBJECTS = 10
+# Characters that every model keeps where its base knows them: Latin letters, digits, punctuation, currency signs.
+_WRITTEN = re.compile("[\u0021-\u024f\u2010-\u205e\u20a0-\u20bf]")
+# Chinese adds its punctuation, full-width forms and the Han characters in daily use (GB/T 2312-1980, levels 1 and 2).
+_CHINESE_SIGNS = re.compile("[\u3001-\u301f\uff01-\uff5e\uffe5]")
+_SPACE = "\u2581"  # how SentencePiece writes the space before a word
+
+
+def choose_tokens(
+    student: Student,
+    texts: Sequence[str],
+    subjects: Sequence[str | None],
+    reserve: int,
+    min_subjects: int = MIN_SUBJECTS,
+) -> list[int]:
+    """Return the ids to keep, in rising order: special tokens, the characters of the plan's languages, the `reserve` most common words of those
+    languages, and what the texts of at least `min_subjects` different people hold.
+
+    `texts` are scrubbed ones, `subjects` the person that each is about (None: somebody else each time). Common words are the base tokenizer's own: whole words
+    in the order of its ids (WordPiece vocabularies are sorted by frequency) or of its scores (Unigram: log probabilities).
+    Raises `InputError` for a tokenizer of another kind.
+    """
+    content = json.loads(student.tokenizer)
+    tokens = _tokens(content)
+    chinese = "zh" in student.plan.languages
+    kept = {int(added["id"]) for added in content["added_tokens"]} | set(_unknown_ids(content))
+    kept |= {number for number, token in enumerate(tokens) if _is_character(_bare(token), chinese)}
+    words = [number for number, token in enumerate(tokens) if _is_word(token, content["model"]["type"], chinese)]
+    kept |= set(_by_frequency(content, words)[:reserve])
+    kept |= held_by_many(student.ids(texts), subjects, min_subjects)
+    return sorted(kept)
+
+
+def held_by_many(ids: Sequence[Sequence[int]], subjects: Sequence[str | None], min_subjects: int) -> set[int]:
+    """Return the tokens that rows of at least `min_subjects` different people hold; a row without a subject is somebody else's each time."""
+    people: dict[int, set[Any]] = {}
+    for number, (row, subject) in enumerate(zip(ids, subjects, strict=True)):
+        who = number if subject is None else subject
+        for token in row:
+            holders = people.setdefault(token, set())
+            if len(holders) < min_subjects:
+                holders.add(who)
+    return {token for token, holders in people.items() if len(holders) >= min_subjects}
+
+
+def trim(student: Student, kept: Sequence[int]) -> Student:
+    """Return a student with these tokens alone, renumbered in their order: a new `tokenizer.json`, a shorter embedding table.
+
+    A text whose tokens are all kept is cut into the same tokens as before and gets the same answer; other words are cut into smaller
+    pieces, in the end into characters, and are not lost as `[UNK]`.
+    """
+    new = {old: number for number, old in enumerate(kept)}
+    content = json.loads(student.tokenizer)
+    model = content["model"]
+    if model["type"] == "WordPiece":
+        model["vocab"] = {
+            token: new[old] for token, old in sorted(model["vocab"].items(), key=lambda item: item[1]) if old in new
+        }
+    else:
+        model["vocab"] = [model["vocab"][old] for old in kept]
+        model["unk_id"] = new[model["unk_id"]]
+    for added in content["added_tokens"]:
+        added["id"] = new[added["id"]]
+    for special in (content["post_processor"] or {}).get("special_tokens", {}).values():
+        special["ids"] = [new[old] for old in special["ids"]]
+    tokenizer = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Student(_with_rows(student.network, kept), tokenizer, student.plan)
+
+
+def unknown_rate(student: Student, texts: Sequence[str]) -> float:
+    """Return the share of the tokens of `texts` that are unknown ones: what a vocabulary cannot say."""
+    unknown = set(_unknown_ids(json.loads(student.tokenizer)))
+    ids = student.ids(texts)
+    return sum(token in unknown for row in ids for token in row) / max(1, sum(map(len, ids)))
+
+
+def _with_rows(network: torch.nn.ModuleDict, kept: Sequence[int]) -> torch.nn.ModuleDict:
+    import copy
+
+    import torch
+
+    result: Any = copy.deepcopy(network).eval()
+    encoder = result["encoder"]
+    before = encoder.embeddings.word_embeddings
+    padding = encoder.config.pad_token_id
+    encoder.config.vocab_size = len(kept)
+    encoder.config.pad_token_id = kept.index(padding) if padding in kept else None
+    table = torch.nn.Embedding(len(kept), before.embedding_dim, padding_idx=encoder.config.pad_token_id)
+    table.load_state_dict({"weight": before.weight.detach()[torch.tensor(kept)].clone()})
+    encoder.embeddings.word_embeddings = table
+    return result  # type: ignore[no-any-return]
+
+
+def _tokens(content: dict[str, Any]) -> list[str]:
+    """Return the vocabulary in the order of its ids."""
+    model = content["model"]
+    if model["type"] == "WordPiece":
+        return [token for token, _number in sorted(model["vocab"].items(), key=lambda item: item[1])]
+    if model["type"] == "Unigram":
+        return [token for token, _score in model["vocab"]]
+    raise InputError(
+        _("a tokenizer of the kind `{kind}` cannot be trimmed; keep the whole vocabulary", kind=str(model["type"]))
+    )
+
+
+def _unknown_ids(content: dict[str, Any]) -> list[int]:
+    model = content["model"]
+    return [model["unk_id"]] if model["type"] == "Unigram" else [model["vocab"][model["unk_token"]]]
+
+
+def _bare(token: str) -> str:
+    return token.removeprefix("##").removeprefix(_SPACE)
+
+
+def _is_character(bare: str, chinese: bool) -> bool:
+    if not bare:
+        return True  # SentencePiece's space alone
+    if len(bare) != 1:
+        return False
+    return bool(_WRITTEN.match(bare)) or (chinese and bool(_CHINESE_SIGNS.match(bare) or _is_daily_han(bare)))
+
+
+def _is_daily_han(character: str) -> bool:
+    try:
+        return unicodedata.name(character, "").startswith("CJK UNIFIED") and len(character.encode("gb2312")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
+def _is_word(token: str, kind: str, chinese: bool) -> bool:
+    """Tell whether a token is a whole word: letters of the plan's languages, no piece of a word."""
+    bare = _bare(token)
+    if chinese and len(bare) > 1 and all(map(_is_daily_han, bare)):
+        return True
+    whole = token.startswith(_SPACE) if kind == "Unigram" else not token.startswith("##")
+    return whole and len(bare) > 1 and bare.isalpha() and bool(_WRITTEN.match(bare)) and bare.isascii()
+
+
+def _by_frequency(content: dict[str, Any], words: Iterable[int]) -> list[int]:
+    if content["model"]["type"] == "WordPiece":
+        return sorted(words)
+    scores = content["model"]["vocab"]
+    return sorted(words, key=lambda number: (-scores[number][1], number))

@@ -1,0 +1,123 @@
+"""Which tokens are kept, and what a text becomes without the others."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from appliance.compress import vocabulary
+from appliance.compress.student import Student
+from appliance.engine.on_torch import in_batches, logits
+from appliance.errors import InputError
+from tests.fakes import TEXTS
+
+
+def _tokens(student: Student) -> dict[str, int]:
+    return dict(Tokenizer.from_buffer(student.tokenizer).get_vocab())
+
+
+def test_a_text_whose_tokens_are_kept_gets_the_same_tokens_and_the_same_answer(tiny: Student) -> None:
+    """Trimming renumbers and nothing else."""
+    kept = vocabulary.choose_tokens(tiny, TEXTS, [None] * len(TEXTS), reserve=0, min_subjects=1)
+    small = vocabulary.trim(tiny, kept)
+    before, after = tiny.ids(TEXTS), small.ids(TEXTS)
+    assert [[kept[token] for token in row] for row in after] == before
+    assert len(kept) < len(_tokens(tiny))
+    assert np.array_equal(in_batches(logits, tiny.network, before), in_batches(logits, small.network, after))
+
+
+def test_a_token_of_one_person_is_not_kept(tiny: Student) -> None:
+    """Ten texts of one person do not keep a word, texts of ten people do, and so do ten texts about nobody in particular."""
+    word = _tokens(tiny)["pharmacy"]
+    texts = ["pharmacy"] * 10
+    people: list[str | None] = [f"subject {number}" for number in range(10)]
+    assert word not in vocabulary.choose_tokens(tiny, texts, ["one"] * 10, reserve=0)
+    assert word not in vocabulary.choose_tokens(tiny, texts, [*people[:9], "subject 0"], reserve=0)
+    assert word in vocabulary.choose_tokens(tiny, texts, people, reserve=0)
+    assert word in vocabulary.choose_tokens(tiny, texts, [None] * 10, reserve=0)
+
+
+def test_a_word_that_was_not_kept_is_cut_into_characters_and_not_lost(tiny: Student) -> None:
+    """No `[UNK]` for what the languages' characters can write."""
+    small = vocabulary.trim(tiny, vocabulary.choose_tokens(tiny, [], [], reserve=0))
+    assert vocabulary.unknown_rate(small, ["pharmacy dose"]) == 0
+    assert len(small.ids(["pharmacy"])[0]) == len("pharmacy") + 2
+    assert vocabulary.unknown_rate(small, ["pharmacy \u0f40"]) > 0
+
+
+def test_characters_follow_the_languages(tiny: Student) -> None:
+    """An English model drops Han characters, a Chinese one keeps them, and special tokens always stay."""
+    english = replace(tiny, plan=replace(tiny.plan, languages=("en",)))
+    tokens = _tokens(vocabulary.trim(english, vocabulary.choose_tokens(english, [], [], reserve=0)))
+    assert "银" not in tokens and "a" in tokens and "[CLS]" in tokens
+    chinese = replace(tiny, plan=replace(tiny.plan, languages=("zh",)))
+    assert "银" in _tokens(vocabulary.trim(chinese, vocabulary.choose_tokens(chinese, [], [], reserve=0)))
+
+
+def test_common_words_come_in_the_order_of_the_vocabulary(tiny: Student) -> None:
+    """A reserve of n keeps the first n whole words."""
+    few = set(vocabulary.choose_tokens(tiny, [], [], reserve=2)) - set(
+        vocabulary.choose_tokens(tiny, [], [], reserve=0)
+    )
+    many = set(vocabulary.choose_tokens(tiny, [], [], reserve=20)) - set(
+        vocabulary.choose_tokens(tiny, [], [], reserve=0)
+    )
+    assert len(few) == 2 and len(many) == 20
+    assert few < many and max(few) < min(many - few)
+
+
+def _unigram(student: Student, letters: str = "abcdefgh") -> Student:
+    """The student with a SentencePiece-like tokenizer, as multilingual models have."""
+    pieces = [
+        ("<s>", 0.0),
+        ("<pad>", 0.0),
+        ("</s>", 0.0),
+        ("<unk>", 0.0),
+        ("\u2581", -2.0),
+        ("\u2581bad", -3.0),
+        ("\u2581cab", -2.5),
+    ]
+    tokenizer = Tokenizer(models.Unigram([*pieces, *((letter, -9.0) for letter in letters)], unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return replace(student, tokenizer=tokenizer.to_str().encode())
+
+
+def test_a_unigram_tokenizer_is_trimmed_alike(tiny: Student) -> None:
+    """Special ids, the unknown token and the scores move along."""
+    student = _unigram(tiny)
+    kept = vocabulary.choose_tokens(student, ["bad"] * 10, [None] * 10, reserve=0)
+    assert 5 in kept and 6 not in kept
+    small = vocabulary.trim(student, kept)
+    assert [[kept[token] for token in row] for row in small.ids(["bad"])] == student.ids(["bad"])
+    assert len(small.ids(["cab"])[0]) == 6  # <s> space c a b </s>
+    assert vocabulary.unknown_rate(small, ["cab"]) == 0 < vocabulary.unknown_rate(small, ["cab\u0f40"])
+    reserved = vocabulary.choose_tokens(student, [], [], reserve=1)
+    assert 6 in reserved and 5 not in reserved  # the likelier word
+
+
+def test_another_kind_of_tokenizer_is_refused(tiny: Student) -> None:
+    """Byte pairs are merged by rules that a shorter vocabulary would break."""
+    bpe = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")]))
+    content = json.loads(bpe.to_str()) | {"added_tokens": [], "post_processor": None}
+    with pytest.raises(InputError, match="`BPE` cannot be trimmed"):
+        vocabulary.choose_tokens(replace(tiny, tokenizer=json.dumps(content).encode()), [], [], reserve=0)
+
+
+def test_a_trimmed_student_is_written_and_read(tiny: Student, tmp_path: Path) -> None:
+    """The new vocabulary's size is in `config.json`."""
+    from appliance.compress import student
+
+    small = vocabulary.trim(tiny, vocabulary.choose_tokens(tiny, TEXTS, [None] * 5, reserve=0, min_subjects=1))
+    student.write(small, tmp_path)
+    again = student.read(tmp_path)
+    assert again.ids(TEXTS) == small.ids(TEXTS)
+    assert student.config(again.network)["vocab_size"] == len(_tokens(small))

@@ -6,10 +6,12 @@ The key file does not travel: without it raw sets in the copy stay unreadable. I
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ __all__ = ["backup", "restore"]
 LIST = "BACKUP.json"
 _FORMAT = "skerry-backup-1"
 _TABLES = "skerry.db"
+_BLOCK_BYTES = 1 << 20
 # Not copied: work in progress, base models (they come from the stick), locks.
 _LEFT_OUT = ("work", "bases", ".lock")
 
@@ -47,22 +50,25 @@ def backup(store: Store, folder: Path) -> dict[str, Any]:
     store.finish_burials(raw_only=True)
     store.event("backup")
     # Ahead of all else, so that a backup that is cut short is known for this home's.
-    copied = int(_copy(store.home / "home.json", folder / "home.json"))
+    copied = int(_copy(store.home / "home.json", folder / "home.json")[1])
     (folder / LIST).unlink(missing_ok=True)
     before = set(_files(store.home))
     store.copy_tables(folder / _TABLES)  # ahead of the files: each artifact that it names is there already, and whole
     wanted = sorted(_files(store.home))
     if before - set(wanted):
         raise _removed_meanwhile()
+    files = []
     for number, name in enumerate(wanted):
         progress("backup", number, len(wanted))
         try:
-            copied += _copy(store.home / name, folder / name)
+            digest, fresh = _copy(store.home / name, folder / name)
+            files.append(_described(folder, str(name), digest))
+            copied += fresh
         except FileNotFoundError as error:
             raise _removed_meanwhile() from error
     _remove_others(folder, {*map(str, wanted), _TABLES})
-    files = [_described(folder, name) for name in sorted([*map(str, wanted), _TABLES])]
-    content = {"format": _FORMAT, "home": json.loads((store.home / "home.json").read_text())["id"], "time": store.now(), "files": files}  # fmt: skip
+    files.append(_described(folder, _TABLES, file_sha256(folder / _TABLES)))
+    content = {"format": _FORMAT, "home": json.loads((store.home / "home.json").read_text())["id"], "time": store.now(), "files": sorted(files, key=itemgetter("path"))}  # fmt: skip
     write_durably(folder / LIST, json.dumps(content, indent=1).encode())
     return {
         "backup": str(folder),
@@ -131,19 +137,23 @@ def _files(home: Path) -> Iterator[Path]:
                 yield here / name
 
 
-def _copy(source: Path, target: Path) -> bool:
-    if (
-        target.exists()
-        and target.stat().st_size == source.stat().st_size
-        and file_sha256(target) == file_sha256(source)
-    ):
-        return False
+def _copy(source: Path, target: Path) -> tuple[str, bool]:
+    """Bring `target` to the bytes of `source`; return their SHA-256, and whether they were copied: each file is read once for it."""
+    if target.exists() and target.stat().st_size == source.stat().st_size:
+        digest = file_sha256(source)
+        if file_sha256(target) == digest:
+            return digest, False
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = target.with_name(f".{target.name}.part")
-    shutil.copyfile(source, unfinished)
-    fsync_path(unfinished)
+    hashed = hashlib.sha256()
+    with source.open("rb") as original, unfinished.open("wb") as copy:
+        while block := original.read(_BLOCK_BYTES):
+            hashed.update(block)
+            copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
     unfinished.rename(target)
-    return True
+    return hashed.hexdigest(), True
 
 
 def _remove_others(folder: Path, wanted: set[str]) -> None:
@@ -155,9 +165,8 @@ def _remove_others(folder: Path, wanted: set[str]) -> None:
             path.rmdir()
 
 
-def _described(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    return {"path": name, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+def _described(folder: Path, name: str, digest: str) -> dict[str, Any]:
+    return {"path": name, "bytes": (folder / name).stat().st_size, "sha256": digest}
 
 
 def _listed(folder: Path) -> list[dict[str, Any]]:

@@ -1,16 +1,17 @@
-"""The text of a typed cell of a sheet or of Parquet, as its author saw it."""
+"""The text of a typed cell of a sheet or of Parquet, as its author saw it, and the rows of a sheet with its merged cells filled."""
 
 from __future__ import annotations
 
 import datetime
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from appliance.errors import InputError
 from appliance.words import _
 
-__all__ = ["LostDigits", "NoText", "cell_text", "sheet_text"]
+__all__ = ["LostDigits", "NoText", "cell_text", "filled_rows", "sheet_text"]
 
 _SCIENTIFIC = re.compile(r"\d\.\d+[eE]\+\d\d")
 
@@ -59,3 +60,24 @@ def sheet_text(value: Any) -> str | None:
     if isinstance(value, str) and _SCIENTIFIC.fullmatch(value.strip()):
         raise LostDigits(_("a number of 12 digits or more, or in scientific form, has lost its digits"))
     return cell_text(float(value) if type(value) is int else value)
+
+
+def filled_rows(sheet: Any) -> Iterator[list[Any]]:
+    """Yield the rows of a `python_calamine` sheet from its first on, each merged range filled with its value (only its first cell holds one)."""
+    if sheet.start is None:
+        return
+    left = sheet.start[1]  # rows come from the sheet's first, columns from the first that is used
+    coming = sorted(sheet.merged_cell_ranges or (), reverse=True)
+    active: dict[int, tuple[int, Any]] = {}
+    for number, cells in enumerate(sheet.iter_rows()):
+        while coming and coming[-1][0][0] <= number:
+            (_top, first), (bottom, last) = coming.pop()
+            if left <= first < left + len(cells):
+                places = range(first - left, min(last - left + 1, len(cells)))
+                active |= dict.fromkeys(places, (bottom, cells[first - left]))
+        for place, (bottom, value) in list(active.items()):
+            if number > bottom:
+                del active[place]
+            else:
+                cells[place] = value
+        yield cells

@@ -181,7 +181,12 @@ def erase(
             )
         _show(wipe(_store(project), dataset), json)
         return
-    _show(erase_subjects(_store(project), _subjects(subject_file), search, yes), json)
+    result = erase_subjects(_store(project), _subjects(subject_file), search, yes)
+    _show(result, json)
+    if result["other_projects"]:
+        _say(
+            _("this command works on one project; other projects hold the person, too: give it again with `--project`")
+        )
     if search:
         _say(_("a search finds only this spelling: people are also written about in other words"))
 
@@ -516,7 +521,8 @@ def scrub(
                 _("`{file}` is a file: say with `--out FILE` where its scrubbed copy goes", file=dataset)
             )
         arguments = {"dataset": dataset, "report": str(report.absolute()) if report else None, "overrides": overrides}
-        result = _job("scrub", arguments, project, json, background, stamp=_stamp([Path(policy)] if policy else []))
+        stamp = _stamp([*([Path(policy)] if policy else []), *_taggers()])
+        result = _job("scrub", arguments, project, json, background, stamp=stamp)
         if result.get("purged") == []:
             _say(
                 _(
@@ -559,10 +565,21 @@ def reveal(
 def vault_key(
     file: Annotated[Path, typer.Argument(help=_("The file to write, outside the home."))], json: Json = False
 ) -> None:
+    from appliance.keys import key_folder
     from appliance.privacy.vault import key as make
+    from appliance.privacy.vault import others
+    from appliance.settings import home_folder, load
 
-    make(file)
+    home = home_folder()
+    make(file, home, key_folder(home, load(home).store.key_folder))
     _show({"key_file": str(file)}, json)
+    if there := others(file):
+        _say(
+            _(
+                "`{others}` lies in the same folder: move one of them, so that nobody holds both",
+                others=", ".join(there),
+            )
+        )
     _say(_("keep it where only its owner reads it, with a copy: a lost key loses every value that it helped to seal"))
 
 
@@ -635,12 +652,13 @@ def _reviewed(dataset: str, number: int, seed: int, project: str, overrides: dic
     import stat
 
     from appliance.pipeline import review
-    from appliance.privacy.review import require_reviewer
+    from appliance.privacy.review import refused, require_reviewer
     from appliance.show import ask, wipe
 
     store = _store(project)
-    require_reviewer(store.settings.review)
+    require_reviewer(store)
     if stat.S_ISREG(os.fstat(2).st_mode):
+        refused(store, "into a file")
         raise PolicyError(
             _("the records would be written into a file: show them on a terminal, or through a pipe (`2>&1 | less`)")
         )
@@ -860,7 +878,7 @@ def run(
     from appliance.recipe import read_recipe
 
     read = read_recipe(recipe)
-    _job("run", {"recipe": read.arguments()}, project, json, background, stamp=_stamp(read.files()))
+    _job("run", {"recipe": read.arguments()}, project, json, background, stamp=_stamp([*read.files(), *_taggers()]))
 
 
 # -- what the verbs share ----------------------------------------------------------------------------------------------
@@ -911,6 +929,13 @@ def _stamp(files: list[Path]) -> list[list[int]]:
     """Size and time of each input, so that a changed file makes a new job."""
     inside = [item for file in files for item in (sorted(file.rglob("*")) if file.is_dir() else [file])]
     return [[item.stat().st_size, item.stat().st_mtime_ns] for item in inside if item.exists()]
+
+
+def _taggers() -> list[Path]:
+    """The folders of the site's taggers: a scrub with another model in them is another job."""
+    from appliance.settings import load
+
+    return list(load().scrub.taggers)
 
 
 def _subjects(file: Path | None) -> list[str]:

@@ -8,6 +8,7 @@ purged again of whoever was erased since.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from appliance.files import write_durably
 from appliance.jobs import progress
 from appliance.privacy import site_rules
 from appliance.privacy.review import follow
+from appliance.privacy.scrub import HOW
 from appliance.release import registry
 from appliance.schema import Artifact, Dataset, Model, Record
 from appliance.store import Store
@@ -62,7 +64,8 @@ def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, 
 
     Every data set that holds one gets a version without, then the old ones become tombstones, raw sets last, so that the same command
     finishes what a crash cut short. With `search` records whose text holds the value go too: that is incomplete, since people are also written about in
-    other words. Models are named, not changed: a model may have memorised what it saw, so retrain it.
+    other words. Models are named, not changed: a model may have memorised what it saw, so retrain it. Other projects of the home that hold the subjects are listed, not
+    changed: each is erased by its own command, by whoever answers for it.
 
     Raises `NotFoundError` when nobody of that name is there, `InputError` for an empty value or one too short to search for, `BusyError` while a job runs.
     """
@@ -72,6 +75,15 @@ def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, 
         store.finish_burials()
     wanted = _wanted(store, subjects, search)
     holding, records = _holding(store, wanted)
+    elsewhere = list(_elsewhere(store, subjects, search))
+    if not holding and elsewhere:
+        raise NotFoundError(
+            _(
+                "no record of that subject in project `{project}`, but in `{others}`; erase them there with `--project`",
+                project=store.project,
+                others=", ".join(each["project"] for each in elsewhere),
+            )
+        )
     if not holding:
         raise NotFoundError(
             _(
@@ -79,7 +91,7 @@ def erase_subjects(store: Store, subjects: Sequence[str], search: bool = False, 
                 project=store.project,
             )
         )
-    about = _about(store, holding)
+    about = _about(store, holding) | {"other_projects": elsewhere}
     if not yes:
         return {"would_erase": about.pop("datasets"), **about}
     note(store, subjects=sorted(wanted.subjects), records=sorted(wanted.records))
@@ -208,8 +220,21 @@ def _about(store: Store, holding: dict[str, tuple[Dataset, int]]) -> dict[str, A
         "models_to_retrain": [model.reference for model in models],
         "releases": releases,
         "copies_outside": list(_copies(store, set(line))),
-        "other_projects": [project for project in store.projects() if project != store.project],
     }
+
+
+def _elsewhere(store: Store, subjects: Sequence[str], search: bool) -> Iterator[dict[str, Any]]:
+    """Yield the other projects of this home that hold the subjects, with the rows in their data sets: each is erased by its own command."""
+    for project in store.projects():
+        there = store.within(project)
+        if project != store.project:
+            holding, _records = _holding(there, _wanted(there, subjects, search))
+            if holding:
+                yield {
+                    "project": project,
+                    "datasets": len(holding),
+                    "rows": sum(rows for _one, rows in holding.values()),
+                }
 
 
 def _copies(store: Store, line: set[str]) -> Iterator[dict[str, Any]]:
@@ -249,6 +274,8 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
     taken_in = {"taken_in": old.meta.get("taken_in", old.created)}  # what `store.raw_days` counts from
     with store.draft("dataset", old.name, parents, dict(old.meta) | taken_in) as draft:
         draft.verb = "erase"
+        if (old.folder / HOW).exists():
+            shutil.copyfile(old.folder / HOW, draft.folder / HOW)
         rows = store.write_records(draft, kept())
         draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}
         if old.stage == "raw":

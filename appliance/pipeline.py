@@ -75,7 +75,17 @@ def scrub(store: Store, dataset: str, report: str | None = None, overrides: Over
     settings, given = _settings(store, overrides).scrub, _raw_first(store, dataset)
     scrubbed = take_out(store, given, settings, report=Path(report) if report else None)
     purged = purge(store, given.reference, scrubbed.meta["held_back"]) if settings.purge_raw else {}
-    told = ("rows", "held_back", "findings", "docs_per_s", "policy", "policy_digest", "fallbacks", "collisions")
+    told = (
+        "rows",
+        "held_back",
+        "findings",
+        "docs_per_s",
+        "policy",
+        "policy_digest",
+        "taggers",
+        "fallbacks",
+        "collisions",
+    )
     return _about(scrubbed, *told) | purged
 
 

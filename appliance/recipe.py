@@ -54,7 +54,8 @@ class Recipe(Section):
     def files(self) -> list[Path]:
         """Return the files that the recipe reads: when one of them changes, it is another job."""
         policy = Path(str(self.overrides.get("scrub", {}).get("policy", "")))
-        return [*self.data.files, *([policy] if policy.is_absolute() else [])]
+        taggers = map(Path, self.overrides.get("scrub", {}).get("taggers", ()))
+        return [*self.data.files, *([policy] if policy.is_absolute() else []), *taggers]
 
     def arguments(self) -> dict[str, Any]:
         """Return what `pipeline.run` takes, as plain JSON."""
@@ -83,12 +84,13 @@ class Recipe(Section):
 
 
 def _find_files(scrub: dict[str, Any], folder: Path) -> None:
-    """Make the policy file and key files of `[scrub]` absolute; a shipped policy's name stays a name."""
+    """Make the policy file, key files and taggers of `[scrub]` absolute; a shipped policy's name stays a name."""
     policy = scrub.get("policy")
     if isinstance(policy, str) and (folder / policy).is_file():
         scrub["policy"] = str(folder / policy)
-    if isinstance(scrub.get("vault"), list):
-        scrub["vault"] = [str(folder / str(file)) for file in scrub["vault"]]
+    for name in ("vault", "taggers"):
+        if isinstance(scrub.get(name), list):
+            scrub[name] = [str(folder / str(file)) for file in scrub[name]]
 
 
 def read_recipe(path: Path) -> Recipe:

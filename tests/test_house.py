@@ -35,7 +35,7 @@ GROUND = {
     "keys",
     "signature",
 }
-GROUND |= {"migrations", "environment", "files", "cells"}
+GROUND |= {"migrations", "environment", "files", "cells", "placeholders"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
 ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "load", "selftest"}

@@ -16,12 +16,13 @@ from itertools import pairwise
 from typing import Any
 
 from appliance.errors import MissingPartError
+from appliance.placeholders import pattern
 from appliance.settings import CleanSettings
 from appliance.words import _
 
 __all__ = ["DROPPING", "MENDING", "Cleaned", "clean_text"]
 
-_PLACEHOLDER = re.compile(r"<[A-Z][A-Z_]*_\d+>")
+_PLACEHOLDER = pattern()
 
 
 @dataclass(frozen=True, slots=True)

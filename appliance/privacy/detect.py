@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from appliance import placeholders
 from appliance.privacy import contact_blocks, repeats, site_rules
 from appliance.privacy.kinds import KINDS, form, kind
 from appliance.privacy.normalise import Plain, normalise
@@ -31,10 +32,7 @@ Language = Literal["en", "zh", "auto"]
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef]")
 _LATIN_WORDS = re.compile(r"[A-Za-z]{2,}[^A-Za-z\u4e00-\u9fff]+[A-Za-z]{2,}")
 _KINDS = "|".join(each.name for each in KINDS)
-# What an operator wrote: a numbered placeholder, a keyed hash, a vault token. Other words in such brackets are text like any.
-_PLACEHOLDER = re.compile(
-    rf"<(?:{_KINDS})_(?:[0-9]{{1,6}}|(?=[0-9]*[a-f])[0-9a-f]{{16,64}})>|<VAULT_(?:{_KINDS})_[A-Z2-7]{{58,}}>"
-)
+_PLACEHOLDER = placeholders.pattern(_KINDS)
 _DIGIT = re.compile("[0-9]")
 _PARAGRAPH = 300  # characters under which a text is read whole
 _PARAGRAPH_END = re.compile(
@@ -118,9 +116,9 @@ class Scrubber:
         if "en" in self._reads:
             spacy_entities.load(spacy_entities.locate(self.spacy_folder))
 
-    def models(self) -> dict[str, str]:
-        """Return the SHA-256 of each tagger by its name: what a report says of the models that a site brought."""
-        return {each.name: each.sha256 for each in self._taggers()}
+    def models(self) -> list[dict[str, str]]:
+        """Return name and SHA-256 of each tagger: what a report says of the models that a site brought."""
+        return [{"tagger": each.name, "sha256": each.sha256} for each in self._taggers()]
 
     def find(self, texts: Sequence[str]) -> list[list[Finding]]:
         """Return the findings of each text, in order and without overlaps. Identical texts are read once, short ones once in thousands."""
@@ -287,8 +285,8 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
 
     A rest without a letter or a digit is dropped, and so is what lies in a placeholder.
     """
-    placeholders = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)]
-    taken = list(placeholders)
+    written = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)]
+    taken = list(written)
     for span in sorted(_joined(spans), key=_rank):
         rests = [(span.hit.start, span.hit.end)]
         for other in taken:
@@ -297,7 +295,7 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
             start, end = _trim(text, start, end)
             if start < end:
                 taken.append(_Span(replace(span.hit, start=start, end=end), span.rule))
-    return sorted(taken[len(placeholders) :], key=lambda span: span.hit.start)
+    return sorted(taken[len(written) :], key=lambda span: span.hit.start)
 
 
 def _rank(span: _Span) -> tuple[bool, float, int, int]:

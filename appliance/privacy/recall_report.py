@@ -9,24 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from appliance.privacy.kinds import kind
+from appliance.privacy.page import page
 
 __all__ = ["write_recall_report"]
 
 _WIDTH = 260  # of a bar, in pixels
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Skerry: recall / 召回率</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#222}}
-table{{border-collapse:collapse;margin:1rem 0;width:100%}}td,th{{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left}}
-td.n{{text-align:right;font-variant-numeric:tabular-nums}}tr{{break-inside:avoid}}</style>
-<h1>Seeded recall / 植入召回率</h1>
-<p>{about_en}<br>{about_zh}</p>
-<table><tr><th>kind / 类别</th><th>planted / 植入</th><th>found / 发现</th><th>missed / 漏检</th><th>held back / 扣留</th><th>recall / 召回率</th>
-<th>95 % interval / 95% 区间</th></tr>
-{rows}
-</table>
-<p>{limits_en}<br>{limits_zh}</p>
-</html>
-"""
+_HEAD = (
+    "<tr><th>kind / 类别</th><th>planted / 植入</th><th>found / 发现</th><th>missed / 漏检</th><th>held back / 扣留</th>"
+    "<th>recall / 召回率</th><th>95 % interval / 95% 区间</th></tr>"
+)
 _LIMITS_EN = (
     "The identities are synthetic and so are the sentences around them; only the records are this site's own. A person who reads a sample "
     "(<code>skerry recall DATASET --review N</code>) sees what no list of identities holds. Interval: Wilson 1927. An identity counts as found only when "
@@ -50,17 +41,11 @@ def _page(about: Mapping[str, Any]) -> str:
     rows = [_row("all / 全部", about)]
     rows += [_row(f"language / 语言: {row['language']}", row) for row in about["languages"]]
     rows += [_row(_named(row["kind"]), row) for row in about["kinds"]]
-    return _PAGE.format(
-        about_en="{planted} synthetic identities planted into copies of records of {dataset}; policy {policy} ({policy_digest}), seed {seed}.".format(
-            **told
-        ),
-        about_zh="向 {dataset} 的记录副本植入 {planted} 个合成身份；策略 {policy}（{policy_digest}），种子 {seed}。".format(
-            **told
-        ),
-        rows="\n".join(rows),
-        limits_en=_LIMITS_EN,
-        limits_zh=_LIMITS_ZH,
-    )
+    en = "{planted} synthetic identities planted into copies of records of {dataset}; policy {policy} ({policy_digest}), seed {seed}."
+    zh = "向 {dataset} 的记录副本植入 {planted} 个合成身份；策略 {policy}（{policy_digest}），种子 {seed}。"
+    table = "\n".join(["<table>", _HEAD, *rows, "</table>"])
+    lead = f"<p>{en.format(**told)}<br>{zh.format(**told)}</p>"
+    return page("Seeded recall / 植入召回率", lead, table, f"<p>{_LIMITS_EN}<br>{_LIMITS_ZH}</p>")
 
 
 def _named(name: str) -> str:

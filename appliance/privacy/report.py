@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.privacy.kinds import KINDS, Kind
+from appliance.privacy.page import page
 from appliance.schema import Finding
 
 __all__ = ["Tally", "write_report"]
@@ -53,24 +54,14 @@ class Tally:
 def write_report(folder: Path, about: Mapping[str, Any]) -> None:
     """Write `report.json` and `report.html` (English and Chinese) into `folder`, made when missing.
 
-    `about` = `Tally.as_dict()`, `Run.as_dict()`, and what went in and came out: `dataset` or `file`, `sha256_in`, `sha256_out`.
+    `about` = `Tally.as_dict()`, `Run.as_dict()`, and what went in and came out: `dataset` or `file`, `sha256_in`, `sha256_out`; `taggers` (`tagger`, `sha256`) are the models that the site brought.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_text(json.dumps(about, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
     (folder / "report.html").write_text(_page(about), "utf-8")
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Skerry: scrub report / 脱敏报告</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}}
-table{{border-collapse:collapse;margin:1rem 0;width:100%}}td,th{{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;vertical-align:top}}
-td.n{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}tr{{break-inside:avoid}}code{{font-size:.9em;overflow-wrap:anywhere}}
-i{{display:block;height:.9rem;background:#4a7ab0;min-width:1px}}small{{color:#666}}@media print{{i{{print-color-adjust:exact}}}}</style>
-<h1>Scrub report / 脱敏报告</h1>
-<p>This report holds counts and shapes: no value and no text of a record. / 本报告只含计数和形状，不含任何原值或记录文本。</p>
-{sections}
-</html>
-"""
+_LEAD = "<p>This report holds counts and shapes: no value and no text of a record. / 本报告只含计数和形状，不含任何原值或记录文本。</p>"
 _OVERVIEW = {
     "dataset": ("data set", "数据集"),
     "rows": ("records scrubbed", "已脱敏记录"),
@@ -107,7 +98,7 @@ def _page(about: Mapping[str, Any]) -> str:
         counts = about.get(key) or {}
         rows = [(_safe(_REASONS.get(name, name)), f"<td class=n>{count:,}</td>") for name, count in counts.items()]
         sections.append(_table(_both(words), rows))
-    return _PAGE.format(sections="\n".join([*sections, _shapes(about)]))
+    return page("Scrub report / 脱敏报告", _LEAD, *sections, _taggers(about), _shapes(about))
 
 
 def _kinds(about: Mapping[str, Any]) -> str:
@@ -128,6 +119,13 @@ def _kinds(about: Mapping[str, Any]) -> str:
 def _named(name: str, kind: Kind | None) -> str:
     told = f" {_safe(kind.en)} / {_safe(kind.zh)}<br><small>{_safe(kind.source)}</small>" if kind else ""
     return f"<b>{_safe(name)}</b>{told}"
+
+
+def _taggers(about: Mapping[str, Any]) -> str:
+    rows = [
+        (_safe(each["tagger"]), f"<td><code>{_safe(each['sha256'])}</code></td>") for each in about.get("taggers") or ()
+    ]
+    return _table("Models of this site (SHA-256) / 本单位模型 (SHA-256)", rows)
 
 
 def _shapes(about: Mapping[str, Any]) -> str:

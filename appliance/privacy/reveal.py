@@ -11,11 +11,12 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import InputError, IntegrityError, PolicyError, SettingsError
+from appliance.errors import ApplianceError, InputError, IntegrityError, PolicyError, SettingsError
 from appliance.privacy import vault
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.operators.value import normal
@@ -38,19 +39,19 @@ def reveal(
     """Open the tokens given, or all in one file whose copy with the values goes to `out` (same format, readable by its owner only).
 
     Returns `{revealed, kinds, values: [{token, kind, value}]}` for tokens, `{revealed, kinds, out}` for a file. Raises `PolicyError` for keys that
-    do not open every token (an event tells of the attempt), for one person's key alone and for a reason that holds personal data, `IntegrityError`
-    for a token that was changed, `InputError` for a file without tokens.
+    do not open every token, for one person's key alone and for a reason that holds personal data, `IntegrityError` for a token that was changed, `InputError`
+    for a file without tokens. Every refusal leaves an event `reveal refused` with why.
     """
-    why = _reason(reason)
-    both = vault.shares(keys, store.home)
-    file, tokens = _tokens(items, out)
-    try:
+    with _watched(store, "items"):
+        file, tokens = _tokens(items, out)
+    with _watched(store, "reason", tokens):
+        why = _reason(reason)
+    with _watched(store, "key files", tokens):
+        both = vault.shares(keys, store.home)
+    with _watched(store, "tokens do not open", tokens):
         opened = vault.open_all(tokens, both)
-    except (PolicyError, IntegrityError):
-        store.event("reveal refused", _datasets(store, tokens), tokens=len(tokens))
-        raise
-    if any(_in(value, why) for value in opened.values()):
-        raise PolicyError(_("the reason holds one of the values; say it without"))
+    with _watched(store, "value in the reason", tokens):
+        _require_apart(why, opened.values())
     kinds = dict(Counter(vault.read(token)[0] for token in opened).most_common())
     store.event("reveal", _datasets(store, tokens), reason=why, tokens=len(opened), kinds=kinds)
     told: dict[str, Any] = {"revealed": len(opened), "kinds": kinds}
@@ -62,6 +63,21 @@ def reveal(
         }
     _write(file, out, opened)
     return told | {"out": str(out)}
+
+
+@contextmanager
+def _watched(store: Store, why: str, tokens: Sequence[str] = ()) -> Iterator[None]:
+    """Write an event when the block refuses: an attempt is known, too, and why it failed; what was asked for and the reason given are not told."""
+    try:
+        yield
+    except ApplianceError:
+        store.event("reveal refused", _datasets(store, tokens), tokens=len(tokens), why=why)
+        raise
+
+
+def _require_apart(why: str, values: Iterable[str]) -> None:
+    if any(_in(value, why) for value in values):
+        raise PolicyError(_("the reason holds one of the values; say it without"))
 
 
 def _reason(reason: str) -> str:

@@ -29,11 +29,10 @@ from appliance.privacy.normalise import normalise
 from appliance.privacy.recall import wilson
 from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Dataset, Finding, Record
-from appliance.settings import ReviewSettings
 from appliance.store import Store
 from appliance.words import _, language
 
-__all__ = ["Marks", "annotated", "clustered", "follow", "marks", "raw_of", "require_reviewer", "review"]
+__all__ = ["Marks", "annotated", "clustered", "follow", "marks", "raw_of", "refused", "require_reviewer", "review"]
 
 _NAMES = frozenset(each.name for each in KINDS)
 _WRONG = re.compile(r"-([0-9]{1,4})")
@@ -57,10 +56,11 @@ class Marks:
     wrong: tuple[Span, ...]
 
 
-def require_reviewer(settings: ReviewSettings) -> str:
-    """Return the name of the user of this process. Raises `PolicyError` when the settings do not name them as a reviewer."""
+def require_reviewer(store: Store) -> str:
+    """Return the name of the user of this process. Raises `PolicyError` when the settings do not name them as a reviewer; an event tells of the attempt."""
     user = _user()
-    if user not in settings.reviewers:
+    if user not in store.settings.review.reviewers:
+        refused(store, "no reviewer")
         raise PolicyError(
             _(
                 '`{user}` may not look at raw records: reviewing is a role of its own; whoever is responsible names the reviewers in `skerry.toml`: `[review]` `reviewers = ["{user}"]`',
@@ -68,6 +68,11 @@ def require_reviewer(settings: ReviewSettings) -> str:
             )
         )
     return user
+
+
+def refused(store: Store, why: str) -> None:
+    """Write that a look at raw records was refused, and why; the event names the user by number."""
+    store.event("review refused", why=why)
 
 
 def _user() -> str:
@@ -102,7 +107,7 @@ def review(
     The sample is the records with the smallest SHA-256 of seed and id: a larger `number` goes on with it. Raises `PolicyError` for a user who is no
     reviewer, `InputError` for a set without records.
     """
-    require_reviewer(store.settings.review)
+    require_reviewer(store)
     sample = heapq.nsmallest(number, _with_text(store, raw), key=lambda record: _place(seed, record.id))
     if not sample:
         raise InputError(_("`{dataset}` has no record to review", dataset=raw.reference))

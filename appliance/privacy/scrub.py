@@ -6,6 +6,7 @@ is held back and counted; its text goes nowhere.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ from appliance.store import Store
 from appliance.words import _
 
 __all__ = [
+    "HOW",
     "Cell",
     "HeldBack",
     "Row",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 Cell = tuple[str, str]
+HOW = "scrub.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ def _write(row: Row, found: list[list[Finding] | None], scrubber: Scrubber) -> t
     if len(findings) < len(row.cells):
         return [], "failed"
     try:
+        row.writer.leave_room(text for _label, text in row.cells)
         written = [row.writer.write(text, spans) for (_label, text), spans in zip(row.cells, findings, strict=True)]
         looks = (_read(label, each.shown) for (label, _text), each in zip(row.cells, written, strict=True))
         if any(map(scrubber.leftovers, looks)):
@@ -154,7 +158,8 @@ def scrub(
     """Write the scrubbed child of `dataset`: same random ids, no source, group and subject keyed. It keeps the parent's name unless `name` is given.
 
     `meta` counts rows, held_back, findings (per kind), languages, labels, splits and docs_per_s, and names the policy and its digest. `report` is a folder
-    for the report. Surrogates, hashes and shifts hang on a key of the project, so they are the same in all its sets. Raises `SettingsError` for a policy
+    for the report. Surrogates, hashes and shifts hang on a key of the project, so they are the same in all its sets. The id hangs on the policy and the site's
+    taggers, too (`how`). Raises `SettingsError` for a policy
     that is wrong, or that seals values when `settings.vault` does not name two key files.
     """
     policy = require_policy(settings)
@@ -163,18 +168,29 @@ def scrub(
     run = Run(policy, store.keys.derive(f"operators {store.project}"), sealed)
     tally, start = Tally(), time.monotonic()
     keyed = _keyed(store, dataset)
+    taggers = scrubber.models()
     with store.draft("dataset", name or dataset.name, parents=(dataset.id,), meta={"stage": "scrubbed"}) as draft:
         draft.verb = "scrub"
+        (draft.folder / HOW).write_bytes(how(policy, taggers))
         records = map(keyed, _watched(store.records(dataset), dataset.rows))
         scrubbed = scrub_records(records, scrubber, settings, tally, run)
         store.write_records(draft, (record for record in scrubbed if isinstance(record, Record)))
-        draft.meta |= _meta(tally, time.monotonic() - start) | run.as_dict()
+        draft.meta |= _meta(tally, time.monotonic() - start) | run.as_dict() | {"taggers": taggers}
     if report:
         about = {"dataset": draft.artifact.reference, "docs_per_s": draft.meta["docs_per_s"]}
         about |= {"sha256_in": dataset.id, "sha256_out": draft.artifact.id}
-        write_report(report, tally.as_dict() | run.as_dict() | run.for_report() | about)
+        write_report(report, tally.as_dict() | run.as_dict() | run.for_report() | about | {"taggers": taggers})
     child: Dataset = draft.artifact
     return child
+
+
+def how(policy: Policy, taggers: list[dict[str, str]]) -> bytes:
+    """Return what the file `scrub.json` of a scrubbed set holds: the digests of the policy and of the site's taggers.
+
+    It counts in the set's id: records scrubbed in another way are another data set, even where the same was found.
+    """
+    about = {"policy_digest": policy.digest, "taggers": sorted(each["sha256"] for each in taggers)}
+    return json.dumps(about, sort_keys=True).encode()
 
 
 def require_policy(settings: ScrubSettings) -> Policy:

@@ -2,6 +2,9 @@
 
 Every column is scrubbed, cell by cell, unless it is named to be kept: what a column holds is not known from its name. A cell outside the text
 columns is read with its header ahead of it (`phone: 5551234`), which tells the recognizers what it is.
+
+As in a data set, placeholders are numbered anew in each row and shared between its cells, surrogates, hashes and shifts are the same in all rows, and
+the subject becomes a keyed hash: `<PERSON_` and 16 hex digits, one for each subject over all rows, whatever the policy and however it is written in texts.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ from appliance.jobs import progress
 from appliance.keys import Keys
 from appliance.privacy import vault
 from appliance.privacy.detect import Language, Scrubber
-from appliance.privacy.operators import Run, Writer
+from appliance.privacy.operators import Run, Writer, keyed_hash
+from appliance.privacy.operators.value import Keyed
 from appliance.privacy.policy import Policy
 from appliance.privacy.recognizers import spacy_entities, tagger
 from appliance.privacy.report import Tally, write_report
@@ -60,7 +64,7 @@ def scrub_file(
     """Write the scrubbed copy of `path` to `out` and return `{out, rows, held_back, findings, docs_per_s, policy, policy_digest, ...}`.
 
     Surrogates, hashes and shifts hang on `settings.key_file`; without one, on a random key that is gone afterwards (`random_key` tells so). Dates are
-    shifted per value of `subject_column`, without one per row. `out` appears only when all went well. Rows that fail are left out and counted (plain text: `<HELD_BACK>` stands in their place).
+    shifted per value of `subject_column`, without one per row; the cells of that column become one keyed hash a subject (unless it is kept). `out` appears only when all went well. Rows that fail are left out and counted (plain text: `<HELD_BACK>` stands in their place).
     Raises `SettingsError` for a column that is not there and for `out` = `path`, `InputError` for a file that cannot be read.
     """
     work = _WORK.get(path.suffix.lower())
@@ -77,7 +81,8 @@ def scrub_file(
         raise SettingsError(_("`--out` names the file that is read; name another"))
     encoding, policy = encoding_of(path), require_policy(settings)
     scrubber = Scrubber.from_settings(language, settings, spacy_folder, policy)
-    run = Run(policy, _key(settings), _vault(policy, settings, path))
+    key = _key(settings)
+    run = Run(policy, key, _vault(policy, settings, path))
     tally, start = Tally(), time.monotonic()
     task = _Task(
         path,
@@ -88,16 +93,17 @@ def scrub_file(
         frozenset(keep_columns),
         tally,
         run,
-        subject_column,
+        _Subjects(subject_column, Keyed(key)),
     )
     with whole_file(out, task.encoding) as target:
         work(task, target)
     rate = round((tally.rows + tally.held_back.total()) / max(time.monotonic() - start, 1e-9), 1)
     about = tally.as_dict() | run.as_dict() | {"docs_per_s": rate, "random_key": settings.key_file is None}
+    about["taggers"] = scrubber.models()
     if report:
         hashes = {"sha256_in": file_sha256(path), "sha256_out": file_sha256(out)}
         write_report(report, about | run.for_report() | hashes)
-    keyed = bool(run.operators.keys() & _KEYED)
+    keyed = bool(run.operators.keys() & _KEYED) or subject_column is not None
     return {"out": str(out), **{key: about[key] for key in _TOLD}, "keyed": keyed}
 
 
@@ -109,6 +115,7 @@ _TOLD = (
     "docs_per_s",
     "policy",
     "policy_digest",
+    "taggers",
     "fallbacks",
     "collisions",
     "random_key",
@@ -124,6 +131,21 @@ def _vault(policy: Policy, settings: ScrubSettings, path: Path) -> vault.Vault |
 
 
 @dataclass(frozen=True)
+class _Subjects:
+    """The column with whom a row is about, and what stands there in place of each: the same in every row."""
+
+    column: str | None
+    keyed: Keyed
+
+    def of(self, value: Any) -> str:
+        """Return the subject that a cell names, empty for none: white space around it does not count, as in `skerry ingest`."""
+        return str(value).strip() if value is not None and not isinstance(value, dict | list) else ""
+
+    def written(self, subject: str) -> str:
+        return keyed_hash.written("PERSON", self.keyed.digest("subject", subject)) if subject else ""
+
+
+@dataclass(frozen=True)
 class _Task:
     path: Path
     encoding: str
@@ -133,7 +155,7 @@ class _Task:
     keep_columns: frozenset[str]
     tally: Tally
     run: Run
-    subject_column: str | None = None
+    subjects: _Subjects
 
     def is_text(self, column: str) -> bool:
         return column in self.text_columns or (not self.text_columns and column.lower() == "text")
@@ -142,7 +164,7 @@ class _Task:
         return _is_personal(self.scrubber, name)
 
     def check(self, columns: Iterable[str]) -> None:
-        named = self.text_columns | self.keep_columns | ({self.subject_column} if self.subject_column else set())
+        named = self.text_columns | self.keep_columns | ({self.subjects.column} if self.subjects.column else set())
         missing = sorted(named - set(columns))
         told = [name for name in columns if not self.is_personal(name)]
         if missing and told:
@@ -168,6 +190,7 @@ class _Task:
         if any(map(self.scrubber.leftovers, first)):
             return True
         named = self.text_columns | self.keep_columns
+        named |= {self.subjects.column} if self.subjects.column else set()
         if named and named <= set(first):
             return False
         return any(cell.strip().replace(".", "", 1).isdigit() or self.is_personal(cell) for cell in first)
@@ -305,14 +328,18 @@ def delimiter_of(path: Path, first_line: str) -> str:
 
 def _table_row(task: _Task, header: list[str], row: list[str]) -> _Row:
     names = header + [""] * (len(row) - len(header))
-    scrubbed = [index for index, name in enumerate(names[: len(row)]) if name not in task.keep_columns or not name]
+    kept = task.keep_columns | ({task.subjects.column} if task.subjects.column else set())
+    scrubbed = [index for index, name in enumerate(names[: len(row)]) if name not in kept or not name]
+    place = names.index(task.subjects.column) if task.subjects.column in header else len(row)
+    subject = task.subjects.of(row[place]) if place < len(row) else ""
     cells = [("" if task.is_text(names[index]) else names[index], row[index]) for index in scrubbed]
 
     def rebuild(texts: list[str]) -> list[str]:
         new = dict(zip(scrubbed, texts, strict=True))
+        if task.subjects.column not in task.keep_columns:
+            new[place] = task.subjects.written(subject)
         return [new.get(index, cell) for index, cell in enumerate(row)]
 
-    subject = dict(zip(names, row, strict=False)).get(task.subject_column, "") if task.subject_column else ""
     return _Row(cells, rebuild, subject)
 
 
@@ -327,7 +354,7 @@ def _json_lines(task: _Task, target: IO[str]) -> None:
 
 
 def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
-    named = task.text_columns | task.keep_columns or task.subject_column
+    named = task.text_columns | task.keep_columns or task.subjects.column
     for number, line in enumerate(source, 1):
         if not line.strip():
             continue
@@ -346,8 +373,18 @@ def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
         leaves: list[_Leaf] = []
         whole = {"": value}
         _collect(task, whole, "", "", leaves)
-        subject = value.get(task.subject_column, "") if task.subject_column and isinstance(value, dict) else ""
-        yield _Row([leaf.cell for leaf in leaves], _rebuilder(whole, leaves), str(subject))
+        subject = _taken_out(task, value, leaves)
+        yield _Row([leaf.cell for leaf in leaves], _rebuilder(whole, leaves), subject)
+
+
+def _taken_out(task: _Task, value: Any, leaves: list[_Leaf]) -> str:
+    """Return whom a row is about, and put what stands for them in its place, so that no recognizer reads it; a list or an object is no subject."""
+    column = task.subjects.column
+    subject = task.subjects.of(value.get(column)) if column and isinstance(value, dict) else ""
+    if subject and column not in task.keep_columns:
+        value[column] = task.subjects.written(subject)
+        leaves[:] = [leaf for leaf in leaves if leaf.parent is not value or leaf.key != column]
+    return subject
 
 
 @dataclass(frozen=True)

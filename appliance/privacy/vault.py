@@ -28,7 +28,7 @@ from pathlib import Path
 from appliance.errors import IntegrityError, PolicyError, SettingsError
 from appliance.words import _
 
-__all__ = ["SET_BYTES", "TOKEN", "Share", "Vault", "key", "open_all", "shares"]
+__all__ = ["SET_BYTES", "TOKEN", "Share", "Vault", "key", "open_all", "others", "shares"]
 
 TOKEN = re.compile(r"<VAULT_([A-Z][A-Z_]*)_([A-Z2-7]{58,})>")
 SET_BYTES = 16  # that name a data set in its tokens
@@ -139,8 +139,22 @@ def shares(files: Sequence[Path], home: Path | None = None) -> tuple[Share, Shar
     return first, second
 
 
-def key(file: Path) -> None:
-    """Write a new key file for one person, readable by its owner only. Raises `SettingsError` when the file is there or cannot be written."""
+def key(file: Path, home: Path | None = None, key_folder: Path | None = None) -> None:
+    """Write a new key file for one person, readable by its owner only.
+
+    Raises `PolicyError` for a place inside the home or beside the home's own keys, where whoever runs the appliance could read both people's,
+    `SettingsError` when the file is there or cannot be written.
+    """
+    place = file.resolve()
+    for folder, name in ((home, _("the home")), (key_folder, _("the folder of the home's own keys"))):
+        if folder is not None and place.is_relative_to(folder.resolve()):
+            raise PolicyError(
+                _(
+                    "a vault key must not lie in {folder} `{path}`: name a place that only its owner reads, such as a stick of their own",
+                    folder=name,
+                    path=folder,
+                )
+            )
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as target:
@@ -151,11 +165,26 @@ def key(file: Path) -> None:
         raise SettingsError(_("cannot write `{file}`: {error}", file=file, error=error.strerror)) from error
 
 
+def others(file: Path) -> list[str]:
+    """Return the names of other vault key files in the same folder: two people's keys should not lie together."""
+    return sorted(each.name for each in file.resolve().parent.iterdir() if each.name != file.name and _is_key(each))
+
+
+def _is_key(file: Path) -> bool:
+    try:
+        return file.is_file() and re.fullmatch(b"[0-9a-f]{64}\n", _head(file)) is not None
+    except OSError:  # somebody else's
+        return False
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as source:
+        return source.read(_MOST_BYTES)
+
+
 def _share(file: Path) -> Share:
     try:
-        with file.open("rb") as source:
-            content = source.read(_MOST_BYTES)
-        line = content.decode("utf-8").split("\n")[0].strip()
+        line = _head(file).decode("utf-8").split("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else _("it is no text")
         raise SettingsError(_("cannot read the key file `{file}`: {error}", file=file, error=cause)) from error

@@ -52,7 +52,8 @@ class _TooLong(BaseException):
 def find_all(batches: Iterable[Sequence[str]], scrubber: Scrubber) -> Iterator[Read]:
     """Yield the findings of each batch, in order: a list a text, or None for a text that could not be read.
 
-    Small inputs are read in this process. Raises `MissingPartError` when a model cannot be loaded.
+    Small inputs are read in this process, unless this is no main thread: there only another process can be stopped in time.
+    Raises `MissingPartError` when a model cannot be loaded.
     """
     waiting, head, characters = iter(batches), [], 0
     for batch in waiting:
@@ -61,7 +62,7 @@ def find_all(batches: Iterable[Sequence[str]], scrubber: Scrubber) -> Iterator[R
         if characters >= _WORTH:
             break
     count = processes(scrubber.settings) if characters >= _WORTH else 1
-    if count == 1:
+    if count == 1 and threading.current_thread() is threading.main_thread():
         for batch in chain(head, waiting):
             yield _carefully(batch, scrubber)
         return

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from appliance.cells import LostDigits, sheet_text
+from appliance.cells import LostDigits, filled_rows, sheet_text
 from appliance.data.formats.rows import Fault, IngestOptions, Row, require_columns
 from appliance.errors import InputError
 from appliance.settings import IngestSettings
@@ -40,7 +40,7 @@ def _sheets(workbook: Any, name: str, options: IngestOptions) -> Iterator[Row | 
     found, failure = False, None
     for sheet_name in names:
         part = sheet_name if len(names) > 1 else ""
-        rows = _filled(workbook.get_sheet_by_name(sheet_name))
+        rows = filled_rows(workbook.get_sheet_by_name(sheet_name))
         try:
             columns = _header(rows, options.header_row, name)
             require_columns(name, options, columns)
@@ -71,27 +71,6 @@ def _chosen(workbook: Any, name: str, wanted: str | None) -> list[str]:
             )
         )
     return [str(wanted)]
-
-
-def _filled(sheet: Any) -> Iterator[list[Any]]:
-    """Yield the rows from the sheet's first on, each merged range filled with its value (only its first cell holds one)."""
-    if sheet.start is None:
-        return
-    left = sheet.start[1]  # rows come from the sheet's first, columns from the first that is used
-    coming = sorted(sheet.merged_cell_ranges or (), reverse=True)
-    active: dict[int, tuple[int, Any]] = {}
-    for number, cells in enumerate(sheet.iter_rows()):
-        while coming and coming[-1][0][0] <= number:
-            (_top, first), (bottom, last) = coming.pop()
-            if left <= first < left + len(cells):
-                places = range(first - left, min(last - left + 1, len(cells)))
-                active |= dict.fromkeys(places, (bottom, cells[first - left]))
-        for place, (bottom, value) in list(active.items()):
-            if number > bottom:
-                del active[place]
-            else:
-                cells[place] = value
-        yield cells
 
 
 def _header(rows: Iterator[list[Any]], header_row: int, name: str) -> list[str]:

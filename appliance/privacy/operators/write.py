@@ -121,9 +121,14 @@ class Writer:
         self.run, self._subject = run, subject
         self._placeholders = Placeholders()
 
+    def leave_room(self, texts: Iterable[str]) -> None:
+        """Number behind the placeholders that stand in `texts`: for cells that are written one after the other, all at once ahead."""
+        for text in texts:
+            self._placeholders.leave_room(text)
+
     def write(self, text: str, findings: Iterable[Finding]) -> Written:
         """Return `text` with each finding (in order, without overlaps) replaced."""
-        self._placeholders.leave_room(text)
+        self.leave_room([text])
         pieces: list[str] = []
         shown: list[str] = []
         position = 0

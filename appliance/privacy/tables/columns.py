@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.cells import LostDigits, sheet_text
+from appliance.cells import LostDigits, filled_rows, sheet_text
 from appliance.errors import InputError, MissingPartError, NotFoundError, SettingsError
 from appliance.privacy.scrub_file import encoding_of
 from appliance.words import _
@@ -37,7 +37,7 @@ class Sheet:
 
 
 def read_table(path: Path) -> Sheet:
-    """Read a table. Rows with another number of fields than the header, or with a number whose digits a sheet has lost, are rejected and counted; empty cells are empty strings.
+    """Read a table. Rows with another number of fields than the header, or with a number whose digits a sheet has lost, are rejected and counted; empty cells are empty strings, merged ones hold their value each.
 
     Raises `NotFoundError`, `InputError` for what is no table or has two columns of one name, `MissingPartError` without the extra `data`.
     """
@@ -135,7 +135,7 @@ def _workbook(path: Path) -> Sheet:
 
     try:
         with python_calamine.CalamineWorkbook.from_path(path) as workbook:
-            rows = workbook.get_sheet_by_index(0).to_python()
+            rows = list(filled_rows(workbook.get_sheet_by_index(0)))
     except python_calamine.CalamineError as error:
         raise InputError(_("cannot read `{file}`: it is no sound {kind} file", file=path, kind="XLSX")) from error
     header = [str(name) for name in rows[0]] if rows else []

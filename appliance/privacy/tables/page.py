@@ -8,21 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from appliance.privacy.page import page
+
 __all__ = ["write_table_report"]
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Skerry: k-anonymity / k-匿名</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}}
-table{{border-collapse:collapse;margin:1rem 0;width:100%}}td,th{{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left}}
-td.n{{text-align:right;font-variant-numeric:tabular-nums}}i{{display:block;height:.9rem;background:#4a7ab0;min-width:1px}}
-@media print{{i{{print-color-adjust:exact}}}}</style>
-<h1>k-anonymity / k-匿名</h1>
-<p>Counts only: no cell of the table stands here. / 仅含计数，不含表中任何单元格。</p>
-{tables}
-<p>An equivalence class is the rows with equal quasi-identifiers; a hidden cell (*) equals hidden cells only. Prosecutor's risk = 1 / class size.
-/ 等价类为准标识符相同的行；被隐藏的单元格 (*) 只等于被隐藏的单元格。检察官风险 = 1 / 等价类大小。</p>
-</html>
-"""
+_LEAD = "<p>Counts only: no cell of the table stands here. / 仅含计数，不含表中任何单元格。</p>"
+_END = (
+    "<p>An equivalence class is the rows with equal quasi-identifiers; a hidden cell (*) equals hidden cells only. Prosecutor's risk = 1 / class size. "
+    "/ 等价类为准标识符相同的行；被隐藏的单元格 (*) 只等于被隐藏的单元格。检察官风险 = 1 / 等价类大小。</p>"
+)
 _WORDS = {
     "rows": ("rows", "行数"),
     "rejected": ("rows that could not be read", "无法读取的行"),
@@ -50,7 +44,7 @@ def write_table_report(folder: Path, about: Mapping[str, Any]) -> None:
     for key, title in (("before", "Before / 处理前"), ("after", "After / 处理后")):
         if key in about:
             parts += [_counts(title, about[key]), _risk(about[key]), _bars(about[key])]
-    (folder / "table.html").write_text(_PAGE.format(tables="\n".join(parts)), "utf-8")
+    (folder / "table.html").write_text(page("k-anonymity / k-匿名", _LEAD, *parts, _END), "utf-8")
 
 
 def _counts(title: str, about: Mapping[str, Any]) -> str:

@@ -48,7 +48,16 @@ def test_a_wrong_key_reveals_nothing_and_is_told(keys: list[Path], tokens: list[
     store = Store.open()
     with pytest.raises(PolicyError):
         reveal(store, tokens, WHY, [keys[0], keys[2]])
-    assert events(store) == [("reveal refused", {"tokens": 2})]
+    assert events(store) == [("reveal refused", {"tokens": 2, "why": "tokens do not open"})]
+
+
+def test_one_persons_key_is_refused_and_told(keys: list[Path], tokens: list[str]) -> None:
+    store = Store.open()
+    for given in ([keys[0]], [keys[0], keys[0]], [keys[0], store.keys.path.parent / "none"]):
+        with pytest.raises((PolicyError, SettingsError)):
+            reveal(store, tokens, WHY, given)
+    assert events(store) == [("reveal refused", {"tokens": 2, "why": "key files"})] * 3
+    assert store.audit()["ok"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "txt"])
@@ -94,7 +103,8 @@ def test_the_reason_is_short_and_holds_no_values(
     with pytest.raises(error) as raised:
         reveal(store, tokens, reason, keys[:2])
     assert "Kovacs" not in str(raised.value)
-    assert events(store) == []
+    assert [verb for verb, _details in events(store)] == ["reveal refused"]
+    assert "Kovacs" not in str(events(store)) and "0187" not in str(events(store))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,7 @@ def test_short_values_stay_out_of_the_reason(keys: list[Path], value: str, reaso
     if told:
         with pytest.raises(PolicyError, match="holds one of the values"):
             reveal(store, [token], reason, keys[:2])
-        assert events(store) == []
+        assert events(store) == [("reveal refused", {"tokens": 1, "why": "value in the reason"})]
     else:
         assert reveal(store, [token], reason, keys[:2])["revealed"] == 1
 
@@ -135,3 +145,4 @@ def test_files_and_tokens_do_not_mix(tmp_path: Path, keys: list[Path], tokens: l
         reveal(store, [str(path)], WHY, keys[:2], tmp_path / "o")
     with pytest.raises(InputError):
         reveal(store, [str(tmp_path / "none.txt")], WHY, keys[:2], tmp_path / "o")
+    assert {verb for verb, _details in events(store)} == {"reveal refused"}

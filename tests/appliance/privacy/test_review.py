@@ -18,7 +18,7 @@ from appliance.privacy.policy import load
 from appliance.privacy.review import Marks, annotated, clustered, estimate, marks, raw_of, require_reviewer, review
 from appliance.privacy.scrub import scrub
 from appliance.schema import Dataset, Record, Source
-from appliance.settings import ReviewSettings, ScrubSettings
+from appliance.settings import ScrubSettings
 from appliance.store import Store
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -175,7 +175,10 @@ def test_nobody_else_may_look(store: Store, raw: Dataset, monkeypatch: pytest.Mo
         review(other, raw, without_models(), 1, 1, person.ask, person.tell)
     assert person.shown == []
     with pytest.raises(PolicyError):
-        require_reviewer(ReviewSettings())
+        require_reviewer(other)
+    assert [dict(event.details) for event in store.events() if event.verb == "review refused"] == [
+        {"why": "no reviewer"}
+    ] * 2
 
 
 def test_a_miss_becomes_a_rule_that_the_next_scrub_knows(store: Store, raw: Dataset) -> None:

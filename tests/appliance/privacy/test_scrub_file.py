@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,65 @@ def test_json_lines_are_scrubbed_to_the_last_leaf(tmp_path: Path) -> None:
         "kept": "Anna Kovacs",
     }
     assert json.loads(out.read_text()) == expected
+
+
+ROWS = [("Anna Kovacs", "5 May 2020"), ("P-17", "Dear Li Wei"), (" Anna Kovacs ", "Anna Kovacs"), ("", "x")]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_a_subject_has_one_placeholder_over_all_rows(tmp_path: Path, suffix: str) -> None:
+    """As the data set keeps a keyed hash of it: also where no recognizer knows the value, whatever the policy; two subjects never share one."""
+    path, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
+    if suffix == "jsonl":
+        write(path, "".join(json.dumps({"patient": who, "note": note}) + "\n" for who, note in ROWS))
+    else:
+        mark = "\t" if suffix == "tsv" else ","
+        write(path, "".join(f"{who}{mark}{note}\n" for who, note in [("patient", "note"), *ROWS]))
+    told = scrub_file(path, out, ScrubSettings(batch_rows=1), text_columns=["note"], subject_column="patient")
+    lines = out.read_text().splitlines()
+    if suffix == "jsonl":
+        subjects = [json.loads(line)["patient"] for line in lines]
+    else:
+        subjects = [row[0] for row in csv.reader(lines, delimiter=mark)][1:]
+    assert all(re.fullmatch("<PERSON_[0-9a-f]{16}>", subject) for subject in subjects[:3])
+    assert subjects[0] == subjects[2] != subjects[1]
+    assert subjects[3] == ""
+    assert "Kovacs" not in out.read_text()
+    assert told["keyed"]
+
+
+def test_subjects_stay_the_same_under_a_key_file_and_in_a_kept_column(tmp_path: Path) -> None:
+    key = write(tmp_path / "ours.key", "ab" * 32 + "\n")
+    path = write(tmp_path / "in.csv", "patient,note\nP-17,x\n")
+    outs = [tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "c.csv"]
+    for out, settings in zip(outs, [ScrubSettings(key_file=key), ScrubSettings(key_file=key), SETTINGS], strict=True):
+        scrub_file(path, out, settings, subject_column="patient")
+    same, again, other = (out.read_text() for out in outs)
+    assert same == again != other
+    scrub_file(path, outs[0], SETTINGS, keep_columns=["patient"], subject_column="patient")
+    assert "P-17,x" in outs[0].read_text()
+
+
+def test_surrogates_are_shared_between_rows_and_columns(tmp_path: Path) -> None:
+    """One value has one surrogate in the whole file; placeholders are numbered anew in each row, as in each record of a data set."""
+    out = tmp_path / "out.csv"
+    path = write(
+        tmp_path / "in.csv", "a,b\nanna.kovacs@example.org,x\nli@example.org,write to anna.kovacs@example.org\n"
+    )
+    policy = write(tmp_path / "p.toml", '[policy]\nname = "p"\n[kinds]\nEMAIL = "surrogate"\n')
+    scrub_file(path, out, ScrubSettings(policy=str(policy)), text_columns=["b"])
+    rows = list(csv.reader(out.read_text().splitlines()))[1:]
+    assert rows[1][1] == f"write to {rows[0][0]}"
+    assert "anna" not in out.read_text()
+    scrub_file(path, out, SETTINGS, text_columns=["b"])
+    rows = list(csv.reader(out.read_text().splitlines()))[1:]
+    assert rows == [["<EMAIL_1>", "x"], ["<EMAIL_1>", "write to <EMAIL_2>"]]
+
+
+def test_a_placeholder_of_a_later_cell_is_not_given_out_again(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    scrub_file(write(tmp_path / "in.csv", "a,text\na@b.org,see <EMAIL_1>\n"), out, SETTINGS)
+    assert out.read_text().splitlines()[1] == "<EMAIL_2>,see <EMAIL_1>"
 
 
 def test_plain_text_has_one_placeholder_for_a_value_throughout(tmp_path: Path) -> None:

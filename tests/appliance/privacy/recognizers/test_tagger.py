@@ -122,10 +122,10 @@ def test_a_tagger_is_a_recognizer_of_the_scrubber(folder: Path) -> None:
     text = "signed by zed in bob"
     found = {(text[each.start : each.end], each.kind, each.rule) for each in taught.find([text])[0]}
     assert {("zed", "REFERENCE", "tagger:ward-7"), ("bob", "PERSON", "tagger:ward-7")} <= found
-    assert taught.models() == {"ward-7": tagger.load(folder).sha256}
+    assert taught.models() == [{"tagger": "ward-7", "sha256": tagger.load(folder).sha256}]
     structured = Scrubber.from_settings("en", settings, policy=replace(policy.load("balanced"), mode="structured-only"))
     assert structured.find([text]) == [[]]
-    assert structured.models() == {}
+    assert structured.models() == []
 
 
 def test_the_hash_covers_every_file(folder: Path, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 The folder holds `model.onnx` (int64 `input_ids` and `attention_mask`, both (batch, tokens), to float `logits` (batch, tokens, labels)), `tokenizer.json`
 (the library `tokenizers`) and `model.json`: `labels` in BIO or IOBES (`O`, `B-PERSON`, ...; Ramshaw and Marcus 1995), `max_tokens` of a window with its
 special tokens, and optionally `kinds` (a label's name to a kind of `skerry kinds`, `""` for one that is no personal data) and `lean` (what the
-probability of each label but `O` is multiplied with: above 1 it trades precision for recall).
+probability of each label but `O` is multiplied with: above 1 it trades precision for recall) and `format`: `onnx-int8` for weights of 8 bits, dynamically
+quantised, whose texts run one by one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance import device
+from appliance.engine.on_onnx import saturates
 from appliance.engine.onnx_file import open_session
 from appliance.errors import InputError
 from appliance.privacy.kinds import KINDS
@@ -157,14 +161,16 @@ def load(folder: Path) -> Tagger:
         raise InputError(
             _("`{file}` is no description of a tagger: it needs `labels` and `max_tokens`", file=folder / "model.json")
         ) from error
+    int8 = about.get("format") == "onnx-int8"
+    exact = int8 and saturates(platform.machine(), device.cpu()[1])
     tagger = Tagger(
         folder.name,
         hashlib.sha256(b"".join(hashlib.sha256(content[name]).digest() for name in _FILES)).hexdigest(),
         tuple(_tag_of(label, kinds, folder) for label in labels),
         lean,
-        about.get("format") == "onnx-int8",  # whose answers depend on who shares the batch
+        int8,  # whose answers depend on who shares the batch
         _tokenizer(content["tokenizer.json"], tokens, folder),
-        open_session(content["model.onnx"], folder / "model.onnx"),
+        open_session(content["model.onnx"], folder / "model.onnx", exact),
     )
     _try(tagger, folder)
     return tagger

@@ -208,6 +208,14 @@ def export(store: Store, model: str, overrides: Overrides = None) -> dict[str, A
     ) | {"path": str(exported.folder)}
 
 
+def compress(store: Store, model: str, overrides: Overrides = None) -> dict[str, Any]:
+    """Smaller models of a trained one, each measured, the chosen one tested."""
+    from appliance.compress.compress import compress as make_smaller
+
+    settings = _settings(store, overrides)
+    return make_smaller(store, store.model(model), settings.compress, settings.evaluate)
+
+
 def evaluate(store: Store, model: str, dataset: str, overrides: Overrides = None) -> dict[str, Any]:
     """Metrics with intervals, beside their floors."""
     from appliance.evaluate.evaluate import evaluate as measure

@@ -35,11 +35,12 @@ GROUND = {
     "keys",
     "signature",
 }
-GROUND |= {"migrations", "environment", "files", "cells", "placeholders"}
+GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "reasons"}
 ENGINE = {"engine"}
-STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor"}
-ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "load", "selftest"}
+STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor", "compress"}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "usage", "load", "selftest"}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
+ACROSS |= {("compress", "train"), ("compress", "export"), ("compress", "evaluate")}
 
 HEAVY = {"torch", "transformers", "spacy", "presidio_analyzer", "sqlalchemy", "onnxruntime", "pyarrow", "sklearn"}
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}

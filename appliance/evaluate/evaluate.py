@@ -33,7 +33,7 @@ def evaluate(store: Store, model: Model, dataset: Dataset, settings: EvaluateSet
     """
     loaded = engine.load(model.folder)
     answers = answer_split([loaded], store, dataset, settings.split)
-    floors, left_out = _floors(store, model, dataset, loaded.plan, answers, settings) if settings.floors else ({}, {})
+    floors, left_out = floors_beside(store, model, dataset, loaded.plan, answers, settings) if settings.floors else ({}, {})
     found: dict[str, Any] = {"model": model.reference, "dataset": dataset.reference, "split": settings.split}
     found |= report(answers, settings, show_groups=dataset.stage != "raw")
     found |= {"floors": floors, "floors_left_out": left_out}
@@ -45,7 +45,7 @@ def evaluate(store: Store, model: Model, dataset: Dataset, settings: EvaluateSet
         draft.meta |= {
             "metrics": found["metrics"],
             "floors": floors,
-            "floors_key": _floors_key(model, dataset, settings),
+            "floors_key": floors_key(model, dataset, settings),
         }
         (draft.folder / "report.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
         (draft.folder / "report.md").write_text(page(found), "utf-8")
@@ -55,11 +55,11 @@ def evaluate(store: Store, model: Model, dataset: Dataset, settings: EvaluateSet
     return written
 
 
-def _floors(
+def floors_beside(
     store: Store, model: Model, dataset: Dataset, plan: Plan, answers: Answers, settings: EvaluateSettings
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return each floor's figures, and for each floor that is left out why: `the model`, `no base`, `no rows`."""
-    earlier = _earlier(store, _floors_key(model, dataset, settings))
+    earlier = _earlier(store, floors_key(model, dataset, settings))
     if earlier:
         return earlier
     labelled = (record for record in store.records(dataset, "train") if record.label is not None)
@@ -89,7 +89,8 @@ def _floor(answers: Answers, guesses: Sequence[str], settings: EvaluateSettings)
     return figures(answers.true, predicted, len(numbers), settings)
 
 
-def _floors_key(model: Model, dataset: Dataset, settings: EvaluateSettings) -> str:
+def floors_key(model: Model, dataset: Dataset, settings: EvaluateSettings) -> str:
+    """Return what the floors depend on: a report with the same key in its meta holds the same floors."""
     of_model = (model.meta.get("base"), model.meta.get("method"))
     of_settings = (settings.split, settings.floor_rows, settings.bootstrap, settings.seed)
     return json.dumps([dataset.id, *of_model, *of_settings])

@@ -54,7 +54,7 @@ def without_smoothing(exact: Path, folder: Path) -> Path:
     (folder / "tokenizer.json").write_bytes((exact / "tokenizer.json").read_bytes())
     write_plan(folder, replace(read_plan(exact), format="onnx-int8"))
     smooth, quantiser.smooth = quantiser.smooth, lambda _model, _rows: None
-    quantiser.to_int8(exact / "model.onnx", folder / "model.onnx", False, [])
+    quantiser.to_int8(exact / "model.onnx", folder / "model.onnx", False, [], read_plan(exact).max_tokens)
     quantiser.smooth = smooth
     return folder
 

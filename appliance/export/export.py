@@ -39,8 +39,8 @@ def export(store: Store, model: Model, settings: ExportSettings, dataset: Datase
     then training rows. Raises `PolicyError` when the export answers otherwise than its source, `NotFoundError` when
     there is no data set or no torch model left, `MissingPartError` without the extra `export`.
     """
-    source = _source(store, model)
-    texts = _texts(store, dataset or _trained_on(store, source), settings.parity_rows)
+    source = source_of(store, model)
+    texts = _texts(store, dataset or trained_on(store, source), settings.parity_rows)
     meta = {key: source.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in source.meta}
     with store.draft("model", source.name, parents=(source.id,), meta=meta) as draft:
         draft.verb = "export"
@@ -78,7 +78,7 @@ def export_folder(
     (target / "model.onnx").rename(target / "exact.onnx")
     reader = Reader(target, plan)
     rows = [reader.read(text)[0] for text in texts[:_SMOOTHING_ROWS]]
-    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range, rows)
+    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range, rows, plan.max_tokens)
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
     small = engine.load(target)
@@ -132,7 +132,7 @@ def _reduce_range(settings: ExportSettings) -> bool:
     return settings.reduce_range == "on"
 
 
-def _source(store: Store, model: Model) -> Model:
+def source_of(store: Store, model: Model) -> Model:
     """Walk up from an exported model to the torch model it came from."""
     known: dict[str, Model] = {item.id: item for item in store.artifacts("model")}
     waiting: list[Any] = [model.id]
@@ -146,7 +146,8 @@ def _source(store: Store, model: Model) -> Model:
     )
 
 
-def _trained_on(store: Store, model: Model) -> Dataset:
+def trained_on(store: Store, model: Model) -> Dataset:
+    """Return the data set that a trained model learned from. Raises `NotFoundError` when it is gone."""
     for dataset in store.artifacts("dataset"):
         if dataset.id in model.parents:
             found: Dataset = dataset

@@ -66,6 +66,6 @@ def exported(learned: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     folders = {"torch": learned} | {form: tmp_path_factory.mktemp(form) for form in ("onnx", "onnx-int8")}
     export_folder(learned, folders["onnx"], ExportSettings(format="onnx"), TEXTS)
     shutil.copytree(folders["onnx"], folders["onnx-int8"], dirs_exist_ok=True)
-    to_int8(folders["onnx"] / "model.onnx", folders["onnx-int8"] / "model.onnx", True, read(learned, TEXTS))
+    to_int8(folders["onnx"] / "model.onnx", folders["onnx-int8"] / "model.onnx", True, read(learned, TEXTS), 128)
     write_plan(folders["onnx-int8"], replace(read_plan(learned), format="onnx-int8", reduce_range=True))
     return folders

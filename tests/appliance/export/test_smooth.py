@@ -74,7 +74,7 @@ def test_a_loud_channel_no_longer_drowns_the_others(
     for name in ("smoothed", "plain"):
         if name == "plain":
             monkeypatch.setattr(quantiser, "smooth", lambda _model, _rows: None)
-        to_int8(folder / "exact.onnx", folder / "model.onnx", False, rows[:30])
+        to_int8(folder / "exact.onnx", folder / "model.onnx", False, rows[:30], 128)
         noise[name] = np.abs(logits(folder, rows) - exact).mean()
     assert noise["smoothed"] < noise["plain"] / 5
 

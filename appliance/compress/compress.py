@@ -6,25 +6,37 @@ import hashlib
 import json
 import random
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance import device, engine
 from appliance.compress import measure, report
+from appliance.compress.distil import NO_LABEL, transfer
 from appliance.compress.menu import Variant, choose, front, verdict
-from appliance.compress.student import read
-from appliance.errors import PolicyError
+from appliance.compress.recipes import PRESETS, Recipe, build, shrink
+from appliance.compress.search import Point, name_of, propose, recipe_at
+from appliance.compress.student import Student, read
+from appliance.engine.on_torch import import_torch, in_batches, logits
+from appliance.errors import InputError, PolicyError
 from appliance.evaluate.answers import answer_split
 from appliance.evaluate.evaluate import floors_beside, floors_key
 from appliance.export.export import export_folder, source_of, trained_on
+from appliance.jobs import progress
 from appliance.schema import Dataset, Model
 from appliance.settings import CompressSettings, EvaluateSettings, ExportSettings
 from appliance.store import Store
 from appliance.train.checkpoint import intact, writing
 from appliance.train.classify import Lesson, Rows, read_lesson
+from appliance.words import _
 
+if TYPE_CHECKING:
+    from appliance.compress.distil import Transfer
+
+_COPIES = 3  # word-dropped copies of each row that students learn from
+_ORDER = ("int8", "tiny", "small", "safe")  # what is soon done comes first, so that the menu fills early
 _NAME_CHARACTERS = 64
 _TEST, _PARAMETERS = "test", "parameters.json"
 _NOT_THE_MODEL = (_PARAMETERS, "hashes.json")  # what work in progress keeps beside a model
@@ -32,11 +44,15 @@ _NOT_THE_MODEL = (_PARAMETERS, "hashes.json")  # what work in progress keeps bes
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One teacher to make smaller: the model, the rows that it learned from and was judged by, and where work is kept that a kill must not lose."""
+    """One teacher to make smaller: the model as it was stored and as a network, its rows, what students learn from, and where work is kept that a kill
+    must not lose."""
 
-    teacher: Model
+    model: Model
+    teacher: Student
     dataset: Dataset
     lesson: Lesson
+    transfer: Transfer
+    held_against: measure.Reference
     settings: CompressSettings
     scratch: Path
 
@@ -46,19 +62,20 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
 
     Each variant that is offered becomes a model `NAME-VARIANT`, a child of the teacher; the report a child of the teacher and its data set. A run that was
     killed goes on behind its last finished variant. Raises `NotFoundError` when the teacher's data set is gone, `InputError` for rows that cannot
-    be learned from, `MissingPartError` without the extras `train` and `export`.
+    be learned from and teachers with other labels, `PolicyError` for unlabelled texts that were not scrubbed, `MissingPartError` without the extras `train`
+    and `export`.
     """
-    teacher = source_of(store, model)
-    dataset = trained_on(store, teacher)
-    parts = ("compress", _fingerprint(teacher, dataset, settings))
-    case = Case(teacher, dataset, read_lesson(store.records(dataset), _seed(teacher)), settings, store.scratch(*parts))
-    exact = _once(case.scratch, "teacher", lambda folder: _exact(case, folder))
-    held_against = measure.reference(exact, _draw(case.lesson.validation, settings.rows, settings.seed))
-    variants = [_variant(case, held_against, "int8", {"preset": "int8"}, lambda folder: _int8(case, folder))]
-    found = _found(case, held_against, variants)
+    source = source_of(store, model)
+    dataset = trained_on(store, source)
+    parts = ("compress", _fingerprint(source, dataset, settings))
+    case = _open(store, source, dataset, settings, store.scratch(*parts))
+    variants = _presets(case)
+    if settings.preset is None:
+        variants += _search(case, variants)
+    found = _found(case, variants)
     chosen = choose(variants, settings, int((dataset.meta.get("splits") or {}).get(_TEST, 0)))
     if chosen:
-        _test(store, case, found, chosen, exact, judging)
+        _test(store, case, found, chosen, judging)
     _publish(store, case, found, variants)
     result = _write_report(store, case, found, judging)
     store.clear_scratch(*parts)
@@ -66,15 +83,80 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
 
 
 def _fingerprint(teacher: Model, dataset: Dataset, settings: CompressSettings) -> str:
-    told = [teacher.id, dataset.id, settings.model_dump(mode="json")]
+    # The budget is left out: given more time, the same command goes on where it was.
+    told = [teacher.id, dataset.id, settings.model_dump(mode="json", exclude={"budget_s"})]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+# -- what there is to learn from ---------------------------------------------------------------------------------------
+
+
+def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettings, scratch: Path) -> Case:
+    import_torch()
+    import torch
+
+    torch.set_num_threads(device.threads(settings.threads))
+    teachers = [read(model.folder), *(_other_teacher(store, model, name) for name in settings.teachers)]
+    lesson = read_lesson(store.records(dataset), _seed(model))
+    rows = lesson.train + _unlabelled(store, dataset, settings)
+    texts = list((lesson.validation + lesson.train).texts[: ExportSettings().parity_rows])
+    exact = _once(
+        scratch, "teacher", lambda folder: export_folder(model.folder, folder, ExportSettings(format="onnx"), texts)
+    )
+    return Case(
+        model=model,
+        teacher=teachers[0],
+        dataset=dataset,
+        lesson=lesson,
+        transfer=transfer(teachers, rows, _COPIES, settings.seed, scratch / "answers"),
+        held_against=measure.reference(exact, _draw(lesson.validation, settings.rows, settings.seed)),
+        settings=settings,
+        scratch=scratch,
+    )
+
+
+def _other_teacher(store: Store, model: Model, name: str) -> Student:
+    other = read(source_of(store, store.model(name)).folder)
+    if list(other.plan.labels) != list(model.meta["labels"]):
+        raise InputError(
+            _(
+                "teacher `{name}` has other labels than `{model}`; name one that was trained on the same labels",
+                name=name,
+                model=model.reference,
+            )
+        )
+    return other
+
+
+def _unlabelled(store: Store, dataset: Dataset, settings: CompressSettings) -> Rows:
+    """Read the texts without a label: those of the teacher's data set, and all of `settings.unlabelled`; no test row, and none that is a test row elsewhere."""
+    named = [store.dataset(name) for name in settings.unlabelled]
+    for other in named:
+        if other.stage == "raw":
+            raise PolicyError(
+                _(
+                    "`{dataset}` is raw: its texts were not scrubbed; name a scrubbed or curated set",
+                    dataset=other.reference,
+                )
+            )
+    judged = {record.text for split in (_TEST, "validation") for record in store.records(dataset, split)}
+    found = [
+        record
+        for other in (dataset, *named)
+        for record in store.records(other)
+        if record.split in ("train", None)
+        and record.text not in judged
+        and (other.id != dataset.id or not record.label)
+    ]
+    return Rows(
+        tuple(record.text for record in found), (NO_LABEL,) * len(found), tuple(record.subject for record in found)
+    )
 
 
 def _seed(teacher: Model) -> int:
     # The seed that held validation rows out when the teacher was trained: the same rows judge its students.
-    card = teacher.folder / "card.json"
     try:
-        return int(json.loads(card.read_bytes())["training"]["settings"]["seed"])
+        return int(json.loads((teacher.folder / "card.json").read_bytes())["training"]["settings"]["seed"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 
@@ -87,7 +169,7 @@ def _draw(rows: Rows, count: int, seed: int) -> Rows:
     return Rows(tuple(rows.texts[row] for row in drawn), tuple(rows.targets[row] for row in drawn))
 
 
-def _once(scratch: Path, name: str, make: Callable[[Path], None]) -> Path:
+def _once(scratch: Path, name: str, make: Callable[[Path], Any]) -> Path:
     """Return the folder that `make` filled, once: one that is there whole is taken as it is."""
     folder = scratch / name
     if not intact(folder):
@@ -96,60 +178,90 @@ def _once(scratch: Path, name: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _exact(case: Case, folder: Path) -> None:
-    export_folder(case.teacher.folder, folder, ExportSettings(format="onnx"), _texts(case.lesson))
+# -- the variants ------------------------------------------------------------------------------------------------------
 
 
-def _int8(case: Case, folder: Path) -> None:
-    export_folder(case.teacher.folder, folder, ExportSettings(format="onnx-int8"), _texts(case.lesson))
-    (folder / "parameters.json").write_text(json.dumps(read(case.teacher.folder).parameters), "utf-8")
+def _presets(case: Case) -> list[Variant]:
+    names = [case.settings.preset] if case.settings.preset else _ORDER
+    variants: list[Variant] = []
+    for name in names:
+        if variants and _spent_s(case) >= case.settings.budget_s:
+            break
+        progress("variants", len(variants), len(names))
+        variants.append(_variant(case, name, PRESETS[name]))
+    return variants
 
 
-def _texts(lesson: Lesson) -> list[str]:
-    return list((lesson.validation + lesson.train).texts[: ExportSettings().parity_rows])
+def _search(case: Case, variants: Sequence[Variant]) -> list[Variant]:
+    """Try recipes until the time is up: none is begun that would take longer than is left, were it like the slowest before."""
+    tried: list[Variant] = []
+    slowest = 0.0
+    while _spent_s(case) + slowest < case.settings.budget_s:
+        before = _spent_s(case)
+        point = propose(case.teacher, [*variants, *tried], case.settings)
+        if point is None:
+            break
+        progress("variants", len(variants) + len(tried))
+        recipe = recipe_at(point, case.teacher)
+        tried.append(_variant(case, name_of(recipe), recipe, point))
+        slowest = max(slowest, _spent_s(case) - before)
+    return tried
 
 
-def _variant(
-    case: Case, held_against: measure.Reference, name: str, recipe: dict[str, Any], make: Callable[[Path], None]
-) -> Variant:
-    """Make a variant and measure it, once. One that its own checks refuse is a variant without a folder."""
-
-    def write(folder: Path) -> None:
-        (folder / "found.json").write_text(json.dumps(found), "utf-8")
-
-    done = case.scratch / f"{name}-found"
+def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) -> Variant:
+    """Make a variant and measure it, once. One that is not as it was before its numbers became integers is refused."""
+    done = case.scratch / f"found-{name}"
     if not intact(done):
-        try:
-            found = _measured(_once(case.scratch, name, make), held_against)
-        except PolicyError as error:
-            found = {"refused": str(error), "cost": {}, "quality": {}, "parameters": {}}
-        _once(case.scratch, done.name, write)
-    return Variant(name, recipe, case.scratch / name, **json.loads((done / "found.json").read_bytes()))
+        begun = time.monotonic()
+        judge = case.lesson.validation if len(case.lesson.validation) else None
+        folder = build(recipe, case.teacher, case.transfer, judge, case.scratch / "stages")
+        found = _measured(case, recipe, folder) | {"folder": folder.name, "seconds": time.monotonic() - begun}
+        _once(case.scratch, done.name, lambda target: (target / "found.json").write_text(json.dumps(found), "utf-8"))
+    kept = json.loads((done / "found.json").read_bytes())
+    folder = case.scratch / "stages" / kept.pop("folder")
+    return Variant(name, asdict(recipe), point, folder, **kept)
 
 
-def _measured(folder: Path, held_against: measure.Reference) -> dict[str, Any]:
-    guess, scores = measure.guesses(measure.logits_of(engine.load(folder), held_against.rows.texts))
+def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
+    held_against = case.held_against
+    answers = measure.logits_of(engine.load(folder), held_against.rows.texts)
+    guess, scores = measure.guesses(answers)
+    refused = None
+    if not recipe.ngrams:
+        student = shrink(recipe, case.teacher, case.transfer, case.lesson.validation or None, case.scratch / "stages")
+        before = in_batches(logits, student.network, student.ids(held_against.rows.texts))
+        refused = measure.fault(before, answers, held_against.true)
     return {
-        "refused": None,
+        "refused": refused,
         "cost": measure.cost(folder, held_against),
         "quality": measure.quality(held_against.true, held_against.guess, guess, scores),
         "parameters": json.loads((folder / _PARAMETERS).read_bytes()),
     }
 
 
-def _found(case: Case, held_against: measure.Reference, variants: Sequence[Variant]) -> dict[str, Any]:
-    kept = [variant.name for variant in front(variants)]
+def _spent_s(case: Case) -> float:
+    """The time that variants have taken, in every attempt at this job."""
+    kept = sorted(case.scratch.glob("found-*/found.json"))
+    return sum(float(json.loads(path.read_bytes())["seconds"]) for path in kept)
+
+
+# -- what they are worth -----------------------------------------------------------------------------------------------
+
+
+def _found(case: Case, variants: Sequence[Variant]) -> dict[str, Any]:
+    held_against, kept = case.held_against, [variant.name for variant in front(variants)]
     return {
-        "model": case.teacher.reference,
+        "model": case.model.reference,
         "dataset": case.dataset.reference,
         "metric": "accuracy",
         "settings": case.settings.model_dump(mode="json"),
         "hardware": device.describe(),
         "validation_rows": len(held_against.rows),
         "held_out": case.lesson.held_out,
+        "transfer_rows": len(case.transfer),
         "teacher": {
             "size_bytes": held_against.size_bytes,
-            "parameters": read(case.teacher.folder).parameters,
+            "parameters": case.teacher.parameters,
             "metric": float((held_against.guess == held_against.true).mean()),
         },
         "chosen": None,
@@ -160,42 +272,39 @@ def _found(case: Case, held_against: measure.Reference, variants: Sequence[Varia
 
 
 def _line(variant: Variant, kept: bool) -> dict[str, Any]:
-    line: dict[str, Any] = {"model": None, "name": variant.name}
-    if variant.refused is not None:
-        return line | {"verdict": "refused", "reason": variant.refused, "recipe": variant.recipe}
-    line |= variant.cost | variant.quality | {"split": "validation", "verdict": "offered" if kept else "dominated"}
-    return line | {"parameters": variant.parameters, "recipe": variant.recipe}
+    said = "refused" if variant.refused else "offered" if kept else "dominated"
+    line: dict[str, Any] = {"model": None, "name": variant.name, "verdict": said, "reason": variant.refused}
+    line |= variant.cost | variant.quality | {"split": "validation", "rows_needed": None}
+    return line | {"parameters": variant.parameters, "seconds": variant.seconds, "recipe": variant.recipe}
 
 
-def _test(
-    store: Store, case: Case, found: dict[str, Any], chosen: Variant, exact: Path, judging: EvaluateSettings
-) -> None:
+def _test(store: Store, case: Case, found: dict[str, Any], chosen: Variant, judging: EvaluateSettings) -> None:
     """Read the test split with the teacher and the chosen variant, once; write what it says into `found`."""
     line = next(line for line in found["variants"] if line["name"] == chosen.name)
     found["chosen"] = chosen.name
     if not (case.dataset.meta.get("splits") or {}).get(_TEST):
-        line |= {"verdict": "undecided", "rows_needed": None}
+        line |= {"verdict": "undecided"}
         return
-    engines = [engine.load(exact), engine.load(chosen.folder)]
-    answers = answer_split(engines, store, case.dataset, _TEST)
+    teacher = case.held_against.engine
+    answers = answer_split([teacher, engine.load(chosen.folder)], store, case.dataset, _TEST)
     tested = measure.quality(answers.true, answers.predicted[0], answers.predicted[1], answers.scores[1])
     line |= {"validation": chosen.quality, "split": _TEST} | tested | verdict(tested, case.settings.max_drop)
     if judging.floors:
         judging = judging.model_copy(update={"split": _TEST})
-        floors, left_out = floors_beside(store, case.teacher, case.dataset, engines[0].plan, answers, judging)
+        floors, left_out = floors_beside(store, case.model, case.dataset, teacher.plan, answers, judging)
         found |= {"floors": floors, "floors_left_out": left_out}
 
 
 def _publish(store: Store, case: Case, found: dict[str, Any], variants: Sequence[Variant]) -> None:
-    """Make a model of every variant that is offered or was tested, the tested one last."""
+    """Make a model of every variant that is on the menu, the tested one last."""
     by_name = {variant.name: variant for variant in variants}
-    lines = [line for line in found["variants"] if line["verdict"] not in ("dominated",) and "reason" not in line]
+    lines = [line for line in found["variants"] if line["verdict"] != "dominated" and line["reason"] is None]
     for line in sorted(lines, key=lambda line: line["name"] == found["chosen"]):
         line["model"] = _model(store, case, by_name[line["name"]], line).reference
 
 
 def _model(store: Store, case: Case, variant: Variant, line: dict[str, Any]) -> Model:
-    teacher = case.teacher
+    teacher = case.model
     name = f"{teacher.name[: _NAME_CHARACTERS - len(variant.name) - 1]}-{variant.name}"
     meta = {key: teacher.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in teacher.meta}
     with store.draft("model", name, parents=(teacher.id,), meta=meta) as draft:
@@ -210,10 +319,10 @@ def _model(store: Store, case: Case, variant: Variant, line: dict[str, Any]) -> 
 
 
 def _write_report(store: Store, case: Case, found: dict[str, Any], judging: EvaluateSettings) -> dict[str, Any]:
-    parents = dict.fromkeys((case.teacher.id, case.dataset.id))
-    key = floors_key(case.teacher, case.dataset, judging.model_copy(update={"split": _TEST}))
+    parents = dict.fromkeys((case.model.id, case.dataset.id))
+    key = floors_key(case.model, case.dataset, judging.model_copy(update={"split": _TEST}))
     meta = {"floors": found["floors"], "floors_key": key, "chosen": found["chosen"]}
-    with store.draft("report", case.teacher.name, parents=parents, meta=meta) as draft:
+    with store.draft("report", case.model.name, parents=parents, meta=meta) as draft:
         draft.verb = "compress"
         draft.beside |= report.write(draft.folder, found, store.scratch("fonts"))
     return found | {"report": draft.artifact.reference, "path": str(draft.artifact.folder)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,19 @@ _Z = 1.6448536269514722  # the 95 % point of the normal distribution
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One smaller model: its name, what it was made by (`recipe`, plain JSON), its folder, and what was measured: `cost` and `quality` (see `measure`,
-    on validation rows), `parameters` (`embedding`, `encoder`). `refused` says why it is not offered (None: it may be)."""
+    """One smaller model: its name, what it was made by (`recipe`, plain JSON; `point` of the search's space, None for presets), its folder, and what was measured: `cost` and `quality` (see `measure`,
+    on validation rows), `parameters` (`embedding`, `encoder`). `refused` says why it is not offered (None: it may be); making and measuring it took
+    `seconds`."""
 
     name: str
     recipe: dict[str, Any]
+    point: dict[str, Any] | None
     folder: Path
     parameters: dict[str, int]
     cost: dict[str, Any]
     quality: dict[str, Any]
-    refused: str | None = field(default=None)
+    refused: str | None
+    seconds: float
 
     @property
     def gain(self) -> float:

@@ -25,6 +25,7 @@ from appliance.privacy.recognizers import (
     mrz,
     national_number,
     organization_en,
+    organization_zh,
     passport,
     person_en,
     person_zh,
@@ -73,6 +74,7 @@ PATTERNS: tuple[Recognizer, ...] = tuple(
         person_zh,
         handle,
         organization_en,
+        organization_zh,
         labelled_number,
         national_number,
     )

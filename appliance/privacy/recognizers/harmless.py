@@ -40,6 +40,8 @@ _LABELS = Labels(
         ("第, 见, 参见, 详见, 见教材, 图, 表, 附件, 附录, 章节, 航班, 车次, 站台, 频道, 版面", _SHORT),
         # vitals and amounts
         ("bp, blood pressure, vitals, pulse, hr, heart rate, rr, resp rate, temp, temperature, weight, height, bmi, spo2, o2 sat, glucose, hba1c, hb, wbc, rbc, plt, platelets, creatinine, egfr, psa, tsh, sodium, potassium, score, ratio, amount, total, subtotal, balance, price, qty, quantity, revenue, profit", _SHORT),
+        ("apgar, apgar score, 评分, 得分, 比分", _SHORT),
+        ("商户号, 商户编号, 商户代码", _ANY),
         ("血压, 复测血压, 心率, 脉搏, 体温, 血糖, 体重, 身高, 呼吸, 白细胞, 血红蛋白, 金额, 余额, 合计, 共计, 总计, 价格, 单价, 总价, 库存, 数量, 用电, 用水, 收益率, 占比", _SHORT),
     )
 )  # fmt: skip
@@ -65,6 +67,7 @@ _FORMS = (
     re.compile(r"(?<![0-9A-Za-z])(?:DIN|EN|BS|SN|GA|WS|JR|JT|DL|NY|SY|MT|SL|LY|YC|DB[0-9]{2})(?:/[A-Z])? ?[0-9]{1,6}(?:\.[0-9]+)*[\-:][0-9]{4}(?![0-9A-Za-z])"),
     re.compile(r"(?<![0-9A-Za-z])(?:CVE-[0-9]{4}-[0-9]{4,7}|CWE-[0-9]+|NCT[0-9]{8}|UTC ?[+\-][0-9]{1,2}(?::?[0-9]{2})?|GMT ?[+\-][0-9]{1,2}(?::[0-9]{2})?)(?![0-9A-Za-z])"),
     re.compile(r"(?<![0-9A-Za-z])[0-9]{1,3} (?:C\.?F\.?R\.?|U\.?S\.?C\.?|F\.? ?[23]d|F\. ?Supp)(?: Part| part| §+)? ?[0-9]+(?:\.[0-9]+)*(?:\([0-9a-z]+\))*|§+ ?[0-9]+(?:[.\-][0-9]+)*(?:\([0-9a-z]+\))*"),
+    re.compile(r"(?<![0-9A-Za-z])Fed\. ?R\. ?(?:Civ|Crim|Evid|App|Bankr)\.(?: ?P\.)? ?[0-9]+(?:\.[0-9]+)?(?:\([0-9A-Za-z]{1,3}\))*"),
     re.compile(r"(?<![0-9A-Za-z])[0-9]{1,3} U\. ?S\. [0-9]{1,4}(?![0-9])"),
     re.compile(r"(?<![0-9A-Za-z])10\.[0-9]{4,9}/[0-9A-Za-z._;()/:\-]*[0-9A-Za-z]"),
     re.compile(r"(?<![0-9A-Za-z])[vV][0-9]+(?:\.[0-9]+){1,3}(?:-[0-9a-z.]+)?(?![0-9A-Za-z])"),
@@ -124,12 +127,13 @@ _STANDARDS |= frozenset(
         "u",
         "usc",
         "f",
+        "fed",
         "v",
     ]
 )
 _SIGN = re.compile(r"§|第|10\.[0-9]{4}|[A-TV-Z][0-9][0-9]\.")
 # What no person, company or place is called, whatever a model says: no letter at all, a flight or road, a hash.
-_NAMELESS = re.compile(r"[\W\d_]+|[A-Z]{1,3}[0-9]{2,4}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}")
+_NAMELESS = re.compile(r"[\W\d_]+|(?=[^0-9]*[0-9])(?!(?:[0-9][A-Z]|[A-Z][0-9])$)(?:[\W\d_]|[A-Za-z](?![^\W\d_]))+|[A-Z]{1,3}[0-9]{2,4}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}")
 
 
 def nameless(text: str) -> bool:

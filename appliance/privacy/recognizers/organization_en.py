@@ -16,7 +16,8 @@ _FORMS = r"Inc|LLC|L\.L\.C|Ltd|Limited|LLP|PLC|plc|GmbH|Corp|Corporation|Co|AG|S
 _ENDS = (
     r"Hospital|Clinic|Medical Cent(?:er|re)|Health ?care|Pharmacy|University|College|Academy|High School|Elementary School|Middle School|Institute|Foundation|Bank|Credit Union|Insurance|Airlines|Airways|Motors|Pharmaceuticals"
     r"|Laborator(?:y|ies)|Technologies|Software|Systems|Solutions|Consulting|Partners|Holdings|Ventures|Capital|Industries|Enterprises|Associates|Committee|Commission|Association|Society|Federation|Union|Ministry|Police Department"
-    r"|Fire Department|Sheriff's Office|District Court|County Court|High Court|Supreme Court|Court of Appeals?|Church|Orchestra|Museum|Library|Hotel|Hospice|Nursing Home|Rehabilitation Center|Surgery Center|Cancer Center"
+    r"|Fire Department|Sheriff's Office|District Court|County Court|High Court|Supreme Court|Court of Appeals?|Church|Orchestra|Museum|Library|Hotel|Bakery|Diner|Grill|Pizzeria|Coffee|Caf[eé]|Properties|Apartments|Assisted Living|Senior Living|Brewery|Tavern|Deli|Realty|Logistics|Freight|Trucking|Farms|Dairy|Winery|Casino|Daycare|Preschool|School District|Co-op"
+    r"|Rehab|Family Medicine|Family Practice|Pediatrics|Urgent Care|Health System|Health Center|Care Center|Manor|Hospice|Nursing Home|Rehabilitation Center|Surgery Center|Cancer Center"
 )
 _CHAIN = rf"{_WORD}(?:,? (?:(?:of|and|for|the|de|&) )?{_WORD}){{0,4}}?"
 _FORMED = re.compile(rf"(?<![\w])({_CHAIN},? (?:{_FORMS})\.?)(?![\w])")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from appliance.privacy.recognizers.gazetteer import given_names, no_names, surnames, word_list
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
@@ -58,6 +59,16 @@ _RULES: tuple[tuple[re.Pattern[str], float], ...] = (
     # HOLLOWAY, Theresa M.
     (re.compile(rf"(?:^|[\n|])[ \t\-*•]*(?i:{_LABELS})[ \t]*(?i:name)?[ \t]*[:=][ \t]*({_WORD}(?:[ \t]{_WORD})?,[ \t]{{0,2}}{_WORD}(?:[ \t](?:[A-Z]\b\.?|{_WORD}))?)(?=[ \t]*(?:$|[\n,;|(\d]|[ \t]{{2}}))"), 0.8),
 )  # fmt: skip
+# ZHANG, WEI; O'BRIEN, MARY K.: the surname first, all of it in capitals.
+_CAPITALS = r"[A-ZÀ-ÖØ-Þ](?:['’]?[A-ZÀ-ÖØ-Þ])+"
+_INVERTED = re.compile(
+    rf"(?<![\w.@&])({_CAPITALS}(?:[ \-]{_CAPITALS})?),[ \t]{{0,2}}({_CAPITALS}(?:-{_CAPITALS})?(?:[ \t](?:[A-Z]\b\.?|{_CAPITALS}))?)(?![\w@])"
+)
+_LABEL_AHEAD = re.compile(rf"(?<!\w)(?:{_LABELS})[ \t]*(?:name)?[ \t]*[:=]?[ \t]*$", re.IGNORECASE)
+# ROBERT_SMITH_1, report_john_smith.pdf
+_UNDERSCORED = re.compile(r"(?<![^\W_])[^\W\d_]{2,}(?:_[^\W\d_]{2,}){1,4}(?![^\W_])")
+# Dwayne "Duke" Ferreira, Margaret (Peg) Sullivan
+_NICKNAMED = re.compile(rf"(?<![\w@#/.\-])({_WORD}) (?:[\"'‘“]{_WORD}[\"'’”]|\({_WORD}\)) ({_WORD}(?: {_WORD})?)(?!\w)")
 _CAPITALISED = re.compile(rf"(?<![\w@#/.\-]){_UPPER}[^\W\d_]+(?:-{_UPPER}[^\W\d_]+)?(?![\w@])")
 _REST = re.compile(rf"{_JOIN}[ \t]{{1,2}}(?:(?:{_INITIAL}[ \t]{{0,2}}){{1,2}}{_WORD}|{_WORD})(?:{_JOIN}[ \t]+{_WORD})?")
 _SPEAKER = re.compile(rf"(?:^|\n)[ \t]*({_WORD}(?:[ \t]+{_WORD})?):[ \t]+\S")
@@ -90,13 +101,56 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(start, end, "PERSON", 0.55)
     yield from _by_given_name(text)
     yield from _speakers(text)
+    yield from _in_other_forms(text)
+
+
+def _in_other_forms(text: str) -> Iterator[Hit]:
+    """Yield names with the surname first in capitals (.7), with a nickname between (.6), with underscores (.6)."""
+    if "," in text:
+        yield from _inverted(text)
+    if "_" in text:
+        yield from _underscored(text)
+    for match in _NICKNAMED.finditer(text):
+        first, nick, last = (word.strip("\"'‘’“”()").casefold() for word in match[0].split()[:3])
+        if any(first in part for part in given_names()) and (_listed(last) or nick in given_names()[0]):
+            yield Hit(*match.span(), "PERSON", 0.6)
+
+
+def _inverted(text: str) -> Iterator[Hit]:
+    """Yield `ZHANG, WEI` behind a label or with a listed given name; a field's name behind it (`DOB`) is no part of it."""
+    sure, unsure = given_names()
+    for match in _INVERTED.finditer(text):
+        first = match[2].split()[0].split("-")[0].casefold()
+        listed = first in sure or (first in unsure and match[1].casefold() in surnames()[0])
+        if listed or _LABEL_AHEAD.search(text[max(0, match.start() - 40) : match.start()]):
+            start, end = _without_stops(text, *match.span())
+            if match[2].split()[-1].casefold() in _FIELDS:
+                end = match.start(2) + len(match[2].split()[0])
+            if "," in text[start:end]:
+                yield Hit(start, end, "PERSON", 0.7)
+
+
+def _underscored(text: str) -> Iterator[Hit]:
+    """Yield two words joined by an underscore when one is a given name and the other a surname."""
+    for match in _UNDERSCORED.finditer(text):
+        words = list(re.finditer(r"[^\W_]+", match[0]))
+        for first, last in pairwise(words):
+            if _is_pair(first[0].casefold(), last[0].casefold()):
+                yield Hit(match.start() + first.start(), match.start() + last.end(), "PERSON", 0.6)
+
+
+def _is_pair(first: str, last: str) -> bool:
+    (given, given_words), (family, family_words) = given_names(), surnames()
+    if first in given:
+        return last in family or last in family_words
+    return (first in given_words and (last in family or last in _FREQUENT)) or (first in family and last in given)
 
 
 def _without_stops(text: str, start: int, end: int) -> tuple[int, int]:
     """Cut a name ahead of the first word that is none; empty when it is the first one."""
     position = start
     for word in re.finditer(r"\S+", text[start:end]):
-        bare = word[0].strip(".,'’").casefold()
+        bare = word[0].strip(".,:'’").casefold()
         if bare in NO_NAME or word[0] in _STATE_OF_US:
             break
         position = start + word.end()

@@ -20,7 +20,7 @@ _EPONYMS = (
     r"(?:disease|syndrome|sign|test|phenomenon|reflex|maneuver|manoeuvre|procedure|operation|method|technique|catheter|line|tube|drain|stent|shunt|valve|graft|bypass|score|scale|index|criteria|classification|grade|stain|agar"
     r"|palsy|paralysis|tumou?r|sarcoma|lymphoma|cell|cells|body|bodies|node|nodes|ring|diverticulum|contracture|ulcer|fracture|dislocation|dystrophy|chorea|ataxia|encephalopathy|neuropathy|cardiomyopathy|anemia|anaemia"
     r"|thyroiditis|arteritis|granulomatosis|purpura|nephropathy|oesophagus|esophagus|hernia|point|triad|law|effect|equation|formula|pump|block|pin|nail|plate|screw|splint|brace|collar|position|mask|unit|units|stage|staging"
-    r"|type|rash|nodules?|lesions?|spots?|contractions?|hicks|bacillus|virus|fever|gene|protein|antigen|receptor|factor|pathway|ligament|fascia|canal|gland|duct|fissure|membrane|space|pouch|crisis|coma|neurinoma|arch|chromosome|knife|chambers?|stripper|retractor|clamp|forceps|needle|cannula|rats?|mice|mouse|analys[ei]s|regression|hazards?|model)"
+    r"|type|rash|nodules?|lesions?|spots?|contractions?|hicks|bacillus|virus|fever|gene|protein|antigen|receptor|factor|pathway|ligament|fascia|canal|gland|duct|fissure|membrane|space|pouch|crisis|coma|neurinoma|arch|chromosome|knife|chambers?|negative|positive|equivocal|downgoing|upgoing|unsteady|stripper|retractor|clamp|forceps|needle|cannula|rats?|mice|mouse|analys[ei]s|regression|hazards?|model)"
 )
 EPONYM = re.compile(rf"(?:['’]s?)?(?:[ \-][A-Za-z]+(?:['’]s)?){{0,2}}?[ \-]{_EPONYMS}(?![\w])", re.IGNORECASE)
 _DISEASES = word_list("eponyms")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ _CHUNK = 20_000  # characters handed to the model at once: bounds memory on long
 _BATCH = 10_000  # characters: more at once makes the model no faster
 _ZONE = 2_000_000  # characters after which spaCy's store of strings is emptied
 _BREAK = re.compile(r"\n\s*\n|(?<=[.!?])\s|\n| ")
+# Where one line has nothing to do with the next: behind a sentence, ahead of an item of a list, between rows with tabs, at a blank line.
+_LINE_BREAK = re.compile(
+    r"(?<=[a-z)\d][.!?])[ \t]*\n|\n(?=[ \t]*(?:[\-*•–][ \t]|[0-9]{1,4}[.)\t][ \t]?\w))|(?<=\t)(?<!\n)[^\t\n]*(\n)(?=[^\n]*\t)|\n[ \t]*\n|\n(?=[ \t]*[A-ZÀ-ÞŁŚŽČŠ][\w'’\-]+(?: [A-Za-zÀ-ž][\w'’\-]+){1,3}[ \t]*(?:\n|$|[,:;|]))"
+)
 
 
 class English:
@@ -207,10 +212,12 @@ def _abbreviations(text: str) -> frozenset[str]:
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    start = 0
-    while len(text) - start > _CHUNK:
-        breaks = [match.end() for match in _BREAK.finditer(text, start + _CHUNK // 2, start + _CHUNK)]
-        end = breaks[-1] if breaks else start + _CHUNK
-        yield start, text[start:end]
-        start = end
-    yield start, text[start:]
+    cuts = [match.end() for match in _LINE_BREAK.finditer(text)] if "\n" in text else []
+    for start, end in pairwise([0, *cuts, len(text)]):
+        while end - start > _CHUNK:
+            breaks = [match.end() for match in _BREAK.finditer(text, start + _CHUNK // 2, start + _CHUNK)]
+            middle = breaks[-1] if breaks else start + _CHUNK
+            yield start, text[start:middle]
+            start = middle
+        if start < end:
+            yield start, text[start:end]

@@ -104,7 +104,18 @@ def test_a_whole_date_stays_a_date() -> None:
 
 @pytest.mark.parametrize(
     ("text", "is_number"),
-    [("A40", True), ("f7b86679", True), ("12:30", True), ("3M", False), ("Anna", False), ("王伟", False)],
+    [
+        ("A40", True),
+        ("f7b86679", True),
+        ("12:30", True),
+        ("3M", False),
+        ("U2", False),
+        ("9/L", True),
+        ("K 4.1", True),
+        ("AT&T", False),
+        ("Anna", False),
+        ("王伟", False),
+    ],
 )
 def test_names_that_are_numbers(text: str, is_number: bool) -> None:
     assert harmless.nameless(text) is is_number

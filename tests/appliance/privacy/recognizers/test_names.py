@@ -287,3 +287,85 @@ def test_organizations(text: str, expected: str) -> None:
 )
 def test_the_zip_code_behind_a_state(text: str, codes: set[str]) -> None:
     assert found(places, text, "POSTCODE") == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Plaintiff GUTIERREZ, MARISOL seeks damages", "GUTIERREZ, MARISOL"),
+        ("Patient name: ZHANG, WEI DOB: 1970-01-02", "ZHANG, WEI"),
+        ("O'BRIEN, MARY K. signed", "O'BRIEN, MARY K."),
+        ("Defendant NGUYEN, THI LAN", "NGUYEN, THI LAN"),
+        ("<ROBERT_SMITH_1> called", "ROBERT_SMITH"),
+        ("see Report_Jane_Miller_2020.pdf", "Jane_Miller"),
+        ("home of john_miller", "john_miller"),
+        ("Dwayne “Duke” Ferreira ran", "Dwayne “Duke” Ferreira"),
+        ("Margaret (Peg) Sullivan, 88", "Margaret (Peg) Sullivan"),
+    ],
+)
+def test_names_turned_round_joined_or_with_a_nickname(text: str, expected: str) -> None:
+    assert any(expected in value for value in found(person_en, text, "PERSON"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RED, GREEN",
+        "BOSTON, MA",
+        "max_length mark_read user_id",
+        "Paris (France) Airport",
+        "<REPORT_FINAL_2>",
+        "CHEST, ABDOMEN",
+    ],
+)
+def test_capitals_brackets_and_underscores_without_a_name(text: str) -> None:
+    assert not any("_" in value or "," in value or "(" in value for value in found(person_en, text, "PERSON"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("户名：艾力江·买买提".replace("：", ":"), "艾力江·买买提"),
+        ("姓名:玉山江·芒力克，男", "玉山江·芒力克"),
+        ("上诉人古丽娜尔·阿不都热西提因与他人离婚", "古丽娜尔·阿不都热西提"),
+        ("我和库尔班江·赛买提于2020年结婚", "库尔班江·赛买提"),
+        ("证人吐尔逊江·吾守尔的证言", "吐尔逊江·吾守尔"),
+        ("参保人次仁央宗，女", "次仁央宗"),
+        ("由洛桑多吉签收", "洛桑多吉"),
+        ("张总，方案发你了", "张"),
+        ("刘姐在吗", "刘"),
+        ("快递员小彭电话一直不接", "彭"),
+        ("班主任占老师", "占"),
+    ],
+)
+def test_chinese_names_without_a_usual_surname_and_familiar_ones(text: str, expected: str) -> None:
+    assert expected in found(person_zh, text, "PERSON")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "北京·朝阳",
+        "华为·问界M7",
+        "《红楼梦·第一回》",
+        "患者:于术后第3天",
+        "于今晚到院",
+        "各位老师好",
+        "男医生",
+        "张工程",
+        "高总量",
+        "患者于术后恢复",
+    ],
+)
+def test_what_looks_like_such_a_name(text: str) -> None:
+    assert found(person_zh, text, "PERSON") == set()
+
+
+@pytest.mark.parametrize(("text", "expected"), [("患儿，8月龄", {"8"}), ("3个月大", {"3"}), ("出生12天大", {"12"})])
+def test_ages_of_infants(text: str, expected: set[str]) -> None:
+    assert found(dates_zh, text, "AGE") == expected
+
+
+@pytest.mark.parametrize("text", ["3个月后", "工期12天", "8月份", "住院5天"])
+def test_spans_of_time_are_no_ages(text: str) -> None:
+    assert found(dates_zh, text, "AGE") == set()

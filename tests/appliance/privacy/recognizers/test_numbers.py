@@ -18,7 +18,8 @@ from appliance.privacy.recognizers import (
 
 
 def found(recognizer, text: str) -> list[str]:
-    return [text[hit.start : hit.end] for hit in recognizer.find(text) if hit.score >= 0.4]
+    """Return the values found, each once: labels that overlap find a number twice."""
+    return list(dict.fromkeys(text[hit.start : hit.end] for hit in recognizer.find(text) if hit.score >= 0.4))
 
 
 @pytest.mark.parametrize(
@@ -233,3 +234,74 @@ def test_a_weak_check_without_context_is_never_sure(text: str) -> None:
 def test_two_checks_are_sure(text: str) -> None:
     """A date and a check character; two check characters; two digits modulo 97; four bytes."""
     assert max(hit.score for recognizer in PATTERNS for hit in recognizer.find(text)) >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("badge 44321", ["44321"]),
+        ("Officer Ruiz, badge no. 7742", ["7742"]),
+        ("agent id 58213", ["58213"]),
+        ("DOC number T-48812", ["T-48812"]),
+        ("BCBS group 77210", ["77210"]),
+        ("group 0088214", ["0088214"]),
+        ("State Bar No. 034412", ["034412"]),
+        ("her A-number is A208-554-917", ["A208-554-917"]),
+        ("pacemaker serial SN-PJN4482913", ["SN-PJN4482913"]),
+        ("insulin pump serial no. RNH649210S", ["RNH649210S"]),
+        ("lens serial number 7H22919A", ["7H22919A"]),
+        ("Index No. 652382/2014", ["652382/2014"]),
+        ("Civil Action No. 17-2989-AT", ["17-2989-AT"]),
+        ("校园卡号20211830", ["20211830"]),
+        ("粤(2020)深圳市不动产权第0158821号", ["粤(2020)深圳市不动产权第0158821号"]),
+        ("尾号4471的储蓄卡", ["4471"]),
+        ("group 12 of 40", []),
+        ("badge 5", []),
+        ("serial 115200 baud", []),
+        ("the serial killer", []),
+        ("agent 007", []),
+        ("no bar 20250", []),
+        ("尾号限行", []),
+    ],
+)
+def test_numbers_of_people_and_their_things(text: str, expected: list[str]) -> None:
+    assert found(labelled_number, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("No. 3:21-cv-04512 was filed", ["3:21-cv-04512"]),
+        ("Case 1:19-cr-00123-ABC", ["1:19-cr-00123-ABC"]),
+        ("Smith v. Jones, 22-1234 (9th Cir.)", ["22-1234"]),
+        ("Roe, 19-55821, (D.C. Cir. 2020)", ["19-55821"]),
+        ("Docket No. CV-2020-1234", ["CV-2020-1234"]),
+        ("in 2021-CA-004567 the judge", ["2021-CA-004567"]),
+        ("In No. 20-35222, the Ninth Circuit held", ["20-35222"]),
+        ("Public Law No. 116-136, said the court", []),
+        ("the court cited Resolution No. 22-105", []),
+        ("Model No. 22-1198", []),
+        ("No. 22-1198 is our best seller", []),
+        ("aged 22-1234", []),
+    ],
+)
+def test_dockets_of_courts(text: str, expected: list[str]) -> None:
+    assert found(labelled_number, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("网友“@爱吃鱼的猫_”说", ["@爱吃鱼的猫_"]),
+        ("(@南山_小北)", ["@南山_小北"]),
+        ("@北方的狼。", ["@北方的狼"]),
+        ("加我v wxid_zv90h8", ["wxid_zv90h8"]),
+        ("u/throwaway_nurse88 here", ["u/throwaway_nurse88"]),
+        ("thanks /u/foo-bar!", ["/u/foo-bar"]),
+        ("@所有人 明天开会", []),
+        ("menu/list and r/askreddit", []),
+        ("@小李你在哪里啊今天我们去不去公园看看花呢", []),
+    ],
+)
+def test_handles_between_other_characters(text: str, expected: list[str]) -> None:
+    assert sorted(set(found(handle, text))) == sorted(expected)

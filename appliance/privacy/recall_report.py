@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from appliance.page import page
 from appliance.privacy.kinds import kind
-from appliance.privacy.page import page
 
 __all__ = ["write_recall_report"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from appliance.page import page
 from appliance.privacy.kinds import KINDS, Kind
-from appliance.privacy.page import page
 from appliance.schema import Finding
 
 __all__ = ["Tally", "write_report"]

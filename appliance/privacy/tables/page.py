@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance.privacy.page import page
+from appliance.page import page
 
 __all__ = ["write_table_report"]
 

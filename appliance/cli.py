@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from appliance import environment
+from appliance import environment, usage
 from appliance.errors import ApplianceError, HardwareError, InputError, PolicyError, SettingsError
+from appliance.reasons import reason
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -949,7 +950,7 @@ def _subjects(file: Path | None) -> list[str]:
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(_("cannot read `{file}`: {error}", file=file, error=type(error).__name__)) from error
+        raise InputError(_("cannot read `{file}`: {error}", file=file, error=reason(error))) from error
     return [line for line in text.splitlines() if line.strip()]
 
 
@@ -973,6 +974,7 @@ def _say(message: str) -> None:
 def main() -> None:
     """Run the command line; turn errors into one clear line and an exit code."""
     os.umask(0o077)
+    usage.speak()
     if sys.argv[1:3] != ["base", "fetch"]:  # the one verb that may need a proxy
         environment.clean()
     try:
@@ -992,6 +994,9 @@ def main() -> None:
     except MemoryError:
         _end(_("out of memory; see `skerry doctor`, then take smaller batches or files"), HardwareError.exit_code)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(str(error), file=sys.stderr, flush=True)
+            sys.exit(SettingsError.exit_code)
         if type(error).__module__.startswith(("typer.", "click.")):
             _end(_usage(error), SettingsError.exit_code)
         # A bug. Its message could quote a record, so only its class and place are shown.
@@ -1005,7 +1010,7 @@ def main() -> None:
 
 def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = str(getattr(error, "message", error))
     names = " / ".join(getattr(getattr(error, "param", None), "opts", ()))
     kind = type(error).__name__
     if kind == "MissingParameter" and names:
@@ -1015,14 +1020,14 @@ def _usage(error: Any) -> str:
         message = (
             _("`{names}` takes one of {choices}", names=names, choices=choices)
             if choices
-            else _("the value of `{names}` does not fit: {message}.", names=names, message=error.message)
+            else _("the value of `{names}` does not fit: {message}", names=names, message=usage.fault(message))
         )
     elif kind == "NoSuchOption":
         near = ", ".join(f"`{name}`" for name in error.possibilities or ())
         message = _("there is no option `{name}`.", name=error.option_name)
         message += " " + _("Near: {names}.", names=near) if near else ""
-    elif message.startswith("No such command"):
-        message = _("there is no verb `{name}`.", name=message.split("'")[1])
+    else:
+        message = usage.fault(message)
     command = context.command_path if context else "skerry"
     return _("{message} See `{command} --help`.", message=message, command=command)
 
@@ -1034,9 +1039,7 @@ def _from_system(error: OSError) -> tuple[str, int]:
         return _(
             "no room left on the disk; see `skerry space`, then `skerry prune`; the same command goes on"
         ), HardwareError.exit_code
-    return _(
-        "cannot use `{path}`: {reason}", path=error.filename or "?", reason=error.strerror or type(error).__name__
-    ), InputError.exit_code
+    return _("cannot use `{path}`: {reason}", path=error.filename or "?", reason=reason(error)), InputError.exit_code
 
 
 def _end(message: str, code: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from appliance.errors import SettingsError
+from appliance.reasons import reason
 from appliance.settings import Section, Settings, reason_of
 from appliance.words import _
 
@@ -101,7 +102,7 @@ def read_recipe(path: Path) -> Recipe:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(_("cannot read the recipe `{path}`: {error}", path=path, error=error)) from error
+        raise SettingsError(_("cannot read the recipe `{path}`: {error}", path=path, error=reason(error))) from error
     settings_sections = set(Settings.model_fields) - {"store", "bases", "jobs", "serve"}
     for section, part in content.items():
         known = settings_sections | {"data", "release"}
@@ -135,7 +136,7 @@ def read_recipe(path: Path) -> Recipe:
             overrides=overrides,
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         if first["type"] != "extra_forbidden":
             raise SettingsError(

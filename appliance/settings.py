@@ -15,8 +15,10 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentFault
 
 from appliance.errors import SettingsError
+from appliance.reasons import reason
 from appliance.words import _, translated
 
 __all__ = [
@@ -134,7 +136,8 @@ class ScrubSettings(Section):
         description="time that a batch may take, and one second more for every 2,000 characters; records that take longer are held back",
     )
     taggers: tuple[Path, ...] = Field(
-        (), description="folders of token-classification models (ONNX) that are recognizers, too"
+        (),
+        description="folders of token-classification models (ONNX) that are recognizers, too; the `model.json` of each maps its labels to kinds",
     )
 
 
@@ -298,11 +301,20 @@ def load(home: Path | None = None, **overrides: dict[str, Any]) -> Settings:
     try:
         content = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(_("cannot read `{path}`: {error}", path=path, error=error)) from error
+        raise SettingsError(_("cannot read `{path}`: {error}", path=path, error=reason(error))) from error
+    for section, part in content.items():
+        if section in Settings.model_fields and not isinstance(part, dict):
+            raise SettingsError(
+                _("`{section}` in `{path}` is a section: write `[{section}]`", section=section, path=path)
+            )
     try:
         settings = Settings(**content)
     except ValidationError as error:
         raise SettingsError(_explain(error, str(path))) from error
+    except EnvironmentFault as error:  # a list that is no JSON
+        raise SettingsError(
+            _('a variable `SKERRY_...` cannot be read: write a list as `["a", "b"]`, a section as `{"key": 1}`')
+        ) from error
     for section, values in overrides.items():
         given = {key: value for key, value in values.items() if value is not None}
         if section not in Settings.model_fields:
@@ -316,7 +328,7 @@ def load(home: Path | None = None, **overrides: dict[str, Any]) -> Settings:
 
 
 def _explain(error: ValidationError, where: str, *section: str) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     location = (*section, *map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         return _unknown(location, where)
@@ -329,11 +341,12 @@ def _explain(error: ValidationError, where: str, *section: str) -> str:
 
 
 def reason_of(fault: Mapping[str, Any]) -> str:
-    """Say in the reader's language what pydantic found; in its own words where that is rare."""
+    """Say in the reader's language what pydantic found: what is allowed, and of which type the value is; never the value."""
     limits = fault.get("ctx", {})
     reasons = {
         "missing": _("it is missing"),
         "too_short": _("it must not be empty"),
+        "too_long": _("it must have at most {limit} items", limit=limits.get("max_length")),
         "literal_error": _("choose one of {choices}", choices=str(limits.get("expected", "")).replace(" or ", ", ")),
         "greater_than": _("it must be above {limit}", limit=limits.get("gt")),
         "greater_than_equal": _("it must be at least {limit}", limit=limits.get("ge")),
@@ -341,6 +354,10 @@ def reason_of(fault: Mapping[str, Any]) -> str:
         "less_than_equal": _("it must be at most {limit}", limit=limits.get("le")),
         "string_pattern_mismatch": _("it must match the pattern `{pattern}`", pattern=limits.get("pattern")),
         "list": _('it must be a list, as in `["a.csv"]`'),
+        "tuple": _('it must be a list, as in `["a.csv"]`'),
+        "dict": _("it must be a section"),
+        "model": _("it must be a section"),
+        "finite_number": _("it must be a number"),
         "string": _("it must be text, in quotes"),
         "int": _("it must be a whole number"),
         "float": _("it must be a number"),
@@ -350,7 +367,22 @@ def reason_of(fault: Mapping[str, Any]) -> str:
     kind = str(fault["type"])
     for end in ("_type", "_parsing", "_from_float"):
         kind = kind.removesuffix(end)
-    return reasons.get(kind) or str(fault["msg"])
+    told = reasons.get(kind) or _("this value does not fit")
+    given = _type_of(fault.get("input")) if kind != fault["type"] else ""
+    return _("{told}; it is {given}", told=told, given=given) if given else told
+
+
+def _type_of(value: Any) -> str:
+    """Name the TOML type of a value, or nothing for what is none."""
+    names = {
+        "bool": _("a truth value"),
+        "int": _("a whole number"),
+        "float": _("a number with a point"),
+        "str": _("text"),
+        "list": _("a list"),
+        "dict": _("a section"),
+    }
+    return names.get(type(value).__name__, "")
 
 
 def _unknown(location: tuple[str, ...], where: str) -> str:

@@ -14,6 +14,7 @@ __all__ = ["Progress", "ask", "say", "show", "wipe"]
 
 _CELL = 60
 _PIPE_COLUMNS = 400
+_OURS = frozenset(("after", "before", "metrics", "parity", "risk"))
 
 
 def show(result: Mapping[str, Any], as_json: bool) -> None:
@@ -33,7 +34,7 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
                 (_first, title), *rest = row.items()
                 console.print(f"{title}")
                 for name, cell in rest:
-                    console.print(f"  {labels.get(name, name)}: {_cell(cell)}", soft_wrap=True)
+                    console.print(f"  {labels.get(name, name)}: {_told(name, cell, labels)}", soft_wrap=True)
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
             table = Table(
                 *(labels.get(column, str(column)) for column in value[0]), box=None, pad_edge=False, header_style="bold"
@@ -43,7 +44,7 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
             console.print(f"{labels.get(key, key)}:")
             console.print(table)
         else:
-            console.print(f"{labels.get(key, key)}: {_cell(value)}", soft_wrap=True)
+            console.print(f"{labels.get(key, key)}: {_told(key, value, labels)}", soft_wrap=True)
 
 
 def say(message: str) -> None:
@@ -67,19 +68,31 @@ def wipe() -> None:
 def _labels() -> dict[str, str]:
     """The keys of the results in the reader's language; in JSON they stay as they are."""
     return {
+        "abstained": _("abstained"),
+        "accuracy": _("accuracy"),
         "actor": _("actor"),
+        "after": _("after"),
+        "agreement": _("agreement"),
         "artifacts": _("artifacts"),
+        "attempts": _("attempts"),
+        "backup": _("backup"),
         "base": _("base"),
         "bases": _("bases"),
+        "before": _("before"),
         "beyond": _("beyond"),
         "byte": _("byte"),
         "bytes": _("bytes"),
+        "calibration_error": _("calibration_error"),
         "changed": _("changed"),
         "checks": _("checks"),
         "children": _("children"),
         "class": _("class"),
         "classes": _("classes"),
         "collisions": _("collisions"),
+        "column": _("column"),
+        "columns": _("columns"),
+        "copied": _("copied"),
+        "copies_outside": _("copies_outside"),
         "count": _("count"),
         "covered": _("covered"),
         "created": _("created"),
@@ -89,45 +102,59 @@ def _labels() -> dict[str, str]:
         "deleted": _("deleted"),
         "description": _("description"),
         "details": _("details"),
+        "difference": _("difference"),
         "digest": _("digest"),
         "docs_per_s": _("docs_per_s"),
         "duplicates": _("duplicates"),
         "ended": _("ended"),
         "erased": _("erased"),
         "erased_rows": _("erased_rows"),
+        "erased_sets": _("erased_sets"),
         "error": _("error"),
         "errors": _("errors"),
         "events": _("events"),
+        "evidence": _("evidence"),
         "failed": _("failed"),
         "fallbacks": _("fallbacks"),
         "file": _("file"),
         "files": _("files"),
         "findings": _("findings"),
+        "float_bytes": _("float_bytes"),
         "floors": _("floors"),
         "format": _("format"),
         "found": _("found"),
         "free_bytes": _("free_bytes"),
         "head": _("head"),
         "held_back": _("held_back"),
+        "hidden_cells": _("hidden_cells"),
+        "hidden_share": _("hidden_share"),
         "high": _("high"),
+        "highest": _("highest"),
         "home": _("home"),
         "id": _("id"),
         "installed": _("installed"),
         "job": _("job"),
         "jobs": _("jobs"),
+        "k": _("k"),
         "key": _("key"),
         "key_file": _("key_file"),
         "keyed": _("keyed"),
         "kind": _("kind"),
         "kinds": _("kinds"),
+        "known": _("known"),
+        "l": _("l"),
+        "label": _("label"),
         "labels": _("labels"),
         "language": _("language"),
         "languages": _("languages"),
         "latency_ms": _("latency_ms"),
         "latency_ratio": _("latency_ratio"),
         "law": _("law"),
+        "levels": _("levels"),
         "licence": _("licence"),
         "low": _("low"),
+        "macro_f1": _("macro_f1"),
+        "mean": _("mean"),
         "method": _("method"),
         "metrics": _("metrics"),
         "missed": _("missed"),
@@ -141,9 +168,12 @@ def _labels() -> dict[str, str]:
         "next": _("next"),
         "ok": _("ok"),
         "on": _("on"),
+        "other_projects": _("other_projects"),
         "out": _("out"),
         "owner": _("owner"),
+        "p": _("p"),
         "parameters": _("parameters"),
+        "parent": _("parent"),
         "parents": _("parents"),
         "parity": _("parity"),
         "path": _("path"),
@@ -154,9 +184,12 @@ def _labels() -> dict[str, str]:
         "precision": _("precision"),
         "precision_high": _("precision_high"),
         "precision_low": _("precision_low"),
+        "presidio": _("presidio"),
         "previous": _("previous"),
         "progress": _("progress"),
         "project": _("project"),
+        "purged": _("purged"),
+        "quasi_identifying": _("quasi_identifying"),
         "ran": _("ran"),
         "random_key": _("random_key"),
         "read": _("read"),
@@ -171,27 +204,41 @@ def _labels() -> dict[str, str]:
         "revealed": _("revealed"),
         "reviewed": _("reviewed"),
         "revoked": _("revoked"),
+        "risk": _("risk"),
+        "role": _("role"),
+        "roles": _("roles"),
         "row": _("row"),
         "rows": _("rows"),
+        "rows_below_k": _("rows_below_k"),
         "rules": _("rules"),
         "sample": _("sample"),
         "saved": _("saved"),
+        "score": _("score"),
         "seconds": _("seconds"),
         "seed": _("seed"),
         "sequence": _("sequence"),
         "settings": _("settings"),
+        "sha256": _("sha256"),
+        "shape": _("shape"),
+        "signer": _("signer"),
         "size_bytes": _("size_bytes"),
         "size_ratio": _("size_ratio"),
+        "sizes": _("sizes"),
         "source": _("source"),
         "split": _("split"),
         "splits": _("splits"),
         "stage": _("stage"),
+        "stages": _("stages"),
         "state": _("state"),
+        "step": _("step"),
         "steps": _("steps"),
         "strays": _("strays"),
         "subjects": _("subjects"),
+        "tagger": _("tagger"),
+        "taggers": _("taggers"),
         "time": _("time"),
         "token": _("token"),
+        "truncated": _("truncated"),
         "unit": _("unit"),
         "used_bytes": _("used_bytes"),
         "uses": _("uses"),
@@ -200,11 +247,22 @@ def _labels() -> dict[str, str]:
         "values": _("values"),
         "verb": _("verb"),
         "version": _("version"),
+        "wanted_k": _("wanted_k"),
         "warning": _("warning"),
         "warnings": _("warnings"),
+        "weights_sha256": _("weights_sha256"),
+        "why": _("why"),
+        "would_erase": _("would_erase"),
         "would_remove": _("would_remove"),
         "wrong": _("wrong"),
     }
+
+
+def _told(key: str, value: Any, labels: Mapping[str, str]) -> str:
+    """A value under its key; the names inside it are in the reader's language where they are ours, not a data set's."""
+    if key in _OURS and isinstance(value, Mapping):
+        return ", ".join(f"{labels.get(name, name)} {_told(name, item, labels)}" for name, item in value.items()) or "-"
+    return _cell(value)
 
 
 def _cell(value: Any) -> str:

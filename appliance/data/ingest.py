@@ -18,6 +18,7 @@ from appliance.data.formats.archive import check_archive
 from appliance.data.formats.rows import Fault, IngestOptions, Row, require_columns
 from appliance.errors import InputError, MissingPartError, NotFoundError, SettingsError
 from appliance.jobs import progress
+from appliance.reasons import reason
 from appliance.schema import Dataset, Record, Rejected, Source
 from appliance.settings import IngestSettings
 from appliance.store import Store
@@ -229,14 +230,14 @@ def _items(found: _Found, options: IngestOptions, settings: IngestSettings, apar
     suffix = found.path.suffix.lower()
     form = _NOTE if found.in_folder and suffix == ".txt" else FORMATS.get(suffix)
     if form is None or (found.path.is_symlink() and found.in_folder) or not found.path.is_file():
-        reason = (
+        why = (
             _("unknown kind of file; known: {kinds}", kinds=" ".join(FORMATS))
             if form is None
             else _("a link or no regular file")
         )
         if not found.in_folder:
-            raise InputError(_("cannot read `{file}`: {reason}", file=found.name, reason=reason))
-        yield Fault(0, None, reason)
+            raise InputError(_("cannot read `{file}`: {reason}", file=found.name, reason=why))
+        yield Fault(0, None, why)
         return
     _require(form, suffix)
     module = importlib.import_module(f"appliance.data.formats.{form.module}")
@@ -262,7 +263,7 @@ def _items(found: _Found, options: IngestOptions, settings: IngestSettings, apar
             raise
         yield Fault(0, None, str(error))
     except OSError as error:
-        raise InputError(_("cannot read `{file}`: {reason}", file=found.name, reason=error.strerror)) from error
+        raise InputError(_("cannot read `{file}`: {reason}", file=found.name, reason=reason(error))) from error
 
 
 def _require(form: Format, suffix: str) -> None:

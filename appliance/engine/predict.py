@@ -12,6 +12,7 @@ from typing import Any
 from appliance.engine import Engine
 from appliance.errors import HardwareError, InputError
 from appliance.jobs import progress
+from appliance.reasons import reason
 from appliance.schema import Record, Rejected
 from appliance.words import _
 
@@ -46,7 +47,7 @@ def predict_rows(
             _(
                 "cannot write `{file}`: {error}; see that its folder is there and has room",
                 file=out,
-                error=error.strerror,
+                error=reason(error),
             )
         ) from error
     finally:

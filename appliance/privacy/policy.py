@@ -32,6 +32,7 @@ from typing import Any, Literal, cast, get_args
 
 from appliance.errors import SettingsError
 from appliance.privacy.kinds import FORMS, KINDS
+from appliance.reasons import reason
 from appliance.words import _, language
 
 __all__ = ["OPERATORS", "Mode", "OperatorSpec", "Policy", "check", "laws", "load", "policies", "shipped"]
@@ -241,7 +242,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(_("cannot read the policy `{file}`: {error}", file=path, error=error)) from error
+        raise SettingsError(_("cannot read the policy `{file}`: {error}", file=path, error=reason(error))) from error
 
 
 def faults(content: Mapping[str, Any]) -> Iterator[str]:

@@ -37,6 +37,7 @@ from appliance.privacy.policy import Policy
 from appliance.privacy.recognizers import spacy_entities, tagger
 from appliance.privacy.report import Tally, write_report
 from appliance.privacy.scrub import Cell, Row, open_vault, require_policy, scrub_rows
+from appliance.reasons import reason
 from appliance.settings import ScrubSettings
 from appliance.words import _
 
@@ -232,7 +233,7 @@ def encoding_of(path: Path) -> str:
             if _decodes(path, encoding):
                 return encoding
     except OSError as error:
-        raise InputError(_("cannot read `{file}`: {error}", file=path, error=error.strerror)) from error
+        raise InputError(_("cannot read `{file}`: {error}", file=path, error=reason(error))) from error
     raise InputError(_("`{file}` is no text in UTF-8, UTF-16 or GB18030; save it as UTF-8", file=path))
 
 
@@ -256,7 +257,7 @@ def whole_file(out: Path, encoding: str) -> Iterator[IO[str]]:
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
-        raise SettingsError(_("cannot write `{file}`: {error}", file=out, error=error.strerror)) from error
+        raise SettingsError(_("cannot write `{file}`: {error}", file=out, error=reason(error))) from error
     try:
         with open(descriptor, "w", encoding=encoding, newline="") as target:  # noqa: PTH123  the descriptor carries the mode
             yield target

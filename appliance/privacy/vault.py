@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.errors import IntegrityError, PolicyError, SettingsError
+from appliance.reasons import reason
 from appliance.words import _
 
 __all__ = ["SET_BYTES", "TOKEN", "Share", "Vault", "key", "open_all", "others", "shares"]
@@ -162,7 +163,7 @@ def key(file: Path, home: Path | None = None, key_folder: Path | None = None) ->
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:
-        raise SettingsError(_("cannot write `{file}`: {error}", file=file, error=error.strerror)) from error
+        raise SettingsError(_("cannot write `{file}`: {error}", file=file, error=reason(error))) from error
 
 
 def others(file: Path) -> list[str]:
@@ -186,8 +187,7 @@ def _share(file: Path) -> Share:
     try:
         line = _head(file).decode("utf-8").split("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        cause = error.strerror if isinstance(error, OSError) else _("it is no text")
-        raise SettingsError(_("cannot read the key file `{file}`: {error}", file=file, error=cause)) from error
+        raise SettingsError(_("cannot read the key file `{file}`: {error}", file=file, error=reason(error))) from error
     if re.fullmatch("[0-9A-Fa-f]{64}", line):
         return Share(bytes.fromhex(line))
     if len(line) < _LEAST_PASSPHRASE:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from appliance import device, environment
 from appliance.errors import ApplianceError, BusyError, PolicyError, SettingsError
 from appliance.log import log
+from appliance.reasons import reason
 from appliance.settings import ServeSettings
 from appliance.words import _
 
@@ -181,7 +182,7 @@ def _listen(host: str, port: int) -> socket.socket:
                 "cannot listen on `{host}` port {port}: {error}; choose another with `--host` and `--port`",
                 host=host,
                 port=port,
-                error=error.strerror,
+                error=reason(error),
             )
         ) from error
 
@@ -203,7 +204,7 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
                 "cannot use the certificate `{cert}` with the key `{key}`: {error}; both are PEM files, the key without a password",
                 cert=cert,
                 key=key,
-                error=error.strerror or type(error).__name__,
+                error=reason(error),
             )
         ) from error
     return context

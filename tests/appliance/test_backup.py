@@ -11,6 +11,7 @@ import pytest
 from appliance.backup import LIST, backup, restore
 from appliance.erase import erase, erase_subjects
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.files import file_sha256
 from appliance.store import Store
 from appliance.upkeep import fsck, purge_raw
 from tests.appliance.test_erase import line, model, raw_set, subjects_left
@@ -188,3 +189,21 @@ def test_a_data_set_that_was_erased_whole_or_purged_stays_gone(store: Store, tmp
     found = restore(tmp_path / "copy", store.home)
     assert letters.reference in found["erased_sets"] and len(found["erased_sets"]) == 2
     assert {item.stage for item in Store.open().artifacts("dataset")} == {"scrubbed"}
+
+
+def test_each_file_is_read_once_to_be_hashed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a file that was copied already both sides are read, of a new one neither again; the list names the bytes that are there."""
+    backup(store, tmp_path / "copy")
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr("appliance.backup.file_sha256", counted)
+    raw_set(store, "letters")
+    backup(store, tmp_path / "copy")
+    names = [path for path in hashed if path.name != "home.json"]
+    assert len(names) == len(set(names))
+    for file in json.loads((tmp_path / "copy" / LIST).read_text())["files"]:
+        assert file_sha256(tmp_path / "copy" / file["path"]) == file["sha256"]

@@ -293,3 +293,19 @@ def test_an_unknown_subject_changes_nothing() -> None:
     with pytest.raises(InputError):
         erase_subjects(store, [" "], yes=True)
     assert {item.id for item in store.artifacts("dataset")} == {raw.id, child.id}
+
+
+def test_other_projects_that_hold_the_person_are_named_and_left_alone() -> None:
+    store = Store.open()
+    line(store)
+    other, third = Store.open(project="other"), Store.open(project="third")
+    raw_set(other, "letters")
+    raw_set(third, "mails", "nobody")
+    told = erase_subjects(store, ["p1"], yes=True)["other_projects"]
+    assert told == [{"project": name, "datasets": 1, "rows": 3} for name in ("other", "third")]
+    assert subjects_left(other) == {"p0", "p1"}
+    with pytest.raises(NotFoundError, match="`other, third`"):
+        erase_subjects(store, ["p1"])
+    assert [each["project"] for each in erase_subjects(store, ["Jan Novak"], search=True)["other_projects"]] == [
+        "other"
+    ]

@@ -65,7 +65,7 @@ def test_a_wrong_policy_stops_a_recipe_before_any_work(tmp_path: Path) -> None:
         ("[data]\nfiles = 'a.csv'", "must be a list"),
         ("[data]\nfiles = [3]", r"files\.0"),
         ("data = 3", r"write `\[data\]`"),
-        ("[data]\nfiles = ['a']\ntext = 3", "`text`: it must be text, in quotes$"),
+        ("[data]\nfiles = ['a']\ntext = 3", "`text`: it must be text, in quotes; it is a whole number$"),
         ("[data]\nfiles = ['a']\n[release]\nmin_score = 2", "it must be at most 1"),
         ("[data]\nfiles = ['a']\n[train]\nname = 3", "model"),
     ],

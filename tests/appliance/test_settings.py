@@ -1,5 +1,6 @@
 """Settings: one file, the environment above it, every error names the nearest right key."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,24 @@ def test_every_setting_is_described_with_its_source(tmp_path: Path, monkeypatch:
     )
     assert all(row["description"] for row in rows.values())
     assert rows["store.reserve_bytes"]["unit"] == "bytes" and rows["train.method"]["unit"] == "probe|full"
+
+
+def test_a_value_of_another_type_names_what_is_allowed_and_what_it_is(tmp_path: Path) -> None:
+    """In words of ours, and without the value."""
+    for written, told in (
+        ("[scrub]\npurge_raw = [1]\n", "setting `scrub.purge_raw`: it must be true or false; it is a list"),
+        ("[scrub]\nvault = 'Anna'\n", 'setting `scrub.vault`: it must be a list, as in `["a.csv"]`; it is text'),
+        ("[scrub]\nmin_score = 2\n", "setting `scrub.min_score`: it must be at most 1.0 (in"),
+        ("scrub = 7\n", "is a section: write `[scrub]`"),
+        ("[scrub]\nmin_score = Anna\n", "it is no TOML at line 2, column 13"),
+    ):
+        (tmp_path / "skerry.toml").write_text(written)
+        with pytest.raises(SettingsError, match=re.escape(told)) as raised:
+            load(tmp_path)
+        assert "Anna" not in str(raised.value)
+
+
+def test_a_variable_that_cannot_be_read_is_no_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKERRY_REVIEW__REVIEWERS", "anna")
+    with pytest.raises(SettingsError, match="a variable"):
+        load(tmp_path)

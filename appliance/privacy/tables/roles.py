@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from appliance.errors import InputError, PolicyError, SettingsError
 from appliance.privacy.tables.widen import WAYS
+from appliance.reasons import reason
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -167,9 +168,9 @@ def read_roles(path: Path, columns: Sequence[str], k: int | None = None) -> Role
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(_("cannot read `{file}`: {error}", file=path, error=error.strerror)) from error
+        raise InputError(_("cannot read `{file}`: {error}", file=path, error=reason(error))) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(_("cannot read `{file}`: {error}", file=path, error=error)) from error
+        raise InputError(_("cannot read `{file}`: {error}", file=path, error=reason(error))) from error
     told = content.get("columns", {})
     strangers = [name for name in (*told, *columns) if (name in told) != (name in columns)]
     if strangers:

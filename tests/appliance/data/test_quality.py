@@ -125,7 +125,7 @@ def test_punctuation_and_stop_words_stay() -> None:
     assert clean_text(text, CleanSettings(nfkc=False)) == quality.Cleaned(text)
 
 
-PLACEHOLDERS = ["<PERSON_1>", "<ID_NUMBER_12>", "<ADDRESS_2>", "<IP_1>", "<URL_3>"]
+PLACEHOLDERS = ["<PERSON_1>", "<ID_NUMBER_12>", "<ADDRESS_2>", "<IP_1>", "<URL_3>", "<PERSON_0f3a9c1d2b4e5f60>", "<VAULT_PERSON_" + "A2" * 40 + ">"]  # fmt: skip
 AROUND = ["<p>", "</p>", '<a href="', '">', "<!--", "-->", "&lt;", "&amp;", "Ã©", "，", "ﬁ", "\x00", "\r\n", "\u0338", "\n", "a ", "<", ">"]  # fmt: skip
 
 

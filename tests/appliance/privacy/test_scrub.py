@@ -9,11 +9,13 @@ import pytest
 
 from appliance.errors import Interrupted
 from appliance.privacy.detect import Scrubber
+from appliance.privacy.recognizers import tagger
 from appliance.privacy.report import Tally
 from appliance.privacy.scrub import HeldBack, scrub, scrub_cells, scrub_records
 from appliance.schema import Finding, Record, Source
 from appliance.settings import ScrubSettings
 from appliance.store import Store
+from tests.appliance.privacy.recognizers.test_tagger import write_tagger
 
 SETTINGS = ScrubSettings(batch_rows=2)
 CANARY = {
@@ -185,3 +187,24 @@ def test_the_same_set_gives_the_same_child() -> None:
     with store.draft("dataset", "tickets", meta={"stage": "raw", "rows": 0}) as draft:
         store.write_records(draft, records(TEXTS))
     assert scrub(store, draft.artifact, SETTINGS).id == scrub(store, draft.artifact, SETTINGS).id
+
+
+def test_another_policy_or_tagger_makes_another_data_set(tmp_path: Path) -> None:
+    """Also where both find the same: what a set went through is a part of what it is, and the report names it."""
+    folders = [write_tagger(tmp_path / "first" / "ward"), write_tagger(tmp_path / "second" / "ward", lean=1.5)]
+    store = Store.open()
+    with store.draft("dataset", "tickets", meta={"stage": "raw", "rows": 0}) as draft:
+        store.write_records(draft, records(["nothing of note"]))
+    raw, children = draft.artifact, []
+    for taggers in ((), folders[:1], folders[1:], folders):
+        settings = ScrubSettings(taggers=tuple(taggers), processes=1)
+        children.append(scrub(store, raw, settings, report=tmp_path / "report"))
+    children.append(scrub(store, raw, ScrubSettings(policy="structured-only")))
+    assert len({child.id for child in children}) == len(children)
+    assert len({record.text for child in children for record in store.records(child)}) == 1
+    hashes = [tagger.load(folder).sha256 for folder in folders]
+    assert [each["sha256"] for each in children[3].meta["taggers"]] == hashes
+    about = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert about["taggers"] == [{"tagger": "ward", "sha256": each} for each in hashes]
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert all(each in page for each in hashes)

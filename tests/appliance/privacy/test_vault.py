@@ -121,3 +121,24 @@ def test_a_file_that_is_no_key_is_refused(tmp_path: Path, content: bytes) -> Non
 
 def test_no_secret_shows_in_a_repr() -> None:
     assert "aaa" not in repr(ANNA)
+
+
+def test_a_key_is_never_written_into_the_home_or_beside_its_keys(tmp_path: Path) -> None:
+    home, keys = tmp_path / "home", tmp_path / "keys"
+    for folder in (home, home / "deep", keys):
+        folder.mkdir()
+    (tmp_path / "way").symlink_to(home)
+    for place in (home / "a.key", home / "deep" / "a.key", keys / "a.key", tmp_path / "way" / "a.key"):
+        with pytest.raises(PolicyError, match="name a place that only its owner reads"):
+            vault.key(place, home, keys)
+        assert not place.exists()
+    vault.key(tmp_path / "a.key", home, keys)
+    assert (tmp_path / "a.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_persons_key_in_the_folder_is_seen(tmp_path: Path) -> None:
+    vault.key(tmp_path / "a.key")
+    (tmp_path / "note.txt").write_text("no key")
+    assert vault.others(tmp_path / "a.key") == []
+    vault.key(tmp_path / "b.key")
+    assert vault.others(tmp_path / "b.key") == ["a.key"]

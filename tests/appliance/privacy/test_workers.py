@@ -169,6 +169,18 @@ def test_another_thread_reads_too() -> None:
     assert len(found) == 2
 
 
+def test_a_small_input_is_stopped_in_time_in_another_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal reaches the main thread alone: the thread of a job has a process read, which can be ended."""
+    monkeypatch.setattr(workers, "_PROGRAM", ("-c", FAILING))
+    monkeypatch.setattr(workers, "_seconds", lambda _texts, _settings: 0.7)
+    found: list[workers.Read] = []
+    few = [[MAIL.format(1), "sleep"]]
+    thread = threading.Thread(target=lambda: found.extend(workers.find_all(few, scrubber(processes=1))))
+    thread.start()
+    thread.join()
+    assert [each is None for each in found[0]] == [False, True]
+
+
 def test_a_cancelled_job_is_no_failure() -> None:
     class Cancelled(Slow):
         def find(self, texts: list[str]) -> list[list[Finding]]:

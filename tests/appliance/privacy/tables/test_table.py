@@ -253,3 +253,18 @@ def test_a_number_that_a_sheet_has_not_kept_rejects_its_row(tmp_path: Path) -> N
     sheet = read_table(tmp_path / "a.xlsx")
     assert sheet.table.to_pylist() == [{"id": "11010519491231002X", "age": "41"}, {"id": "7", "age": "42"}]
     assert sheet.rejected == 1
+
+
+def test_merged_cells_hold_their_value_each(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["ward", "age"], ["A", 40], [None, 41], ["B", 42]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(tmp_path / "a.xlsx").table["ward"].to_pylist() == ["A", "A", "B"]
+    book.active.merge_cells("A1:B1")
+    book.save(tmp_path / "b.xlsx")
+    with pytest.raises(InputError, match="a name of its own"):
+        read_table(tmp_path / "b.xlsx")

@@ -23,16 +23,21 @@ _FEWEST_ROWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Texts and the number of each one's label."""
+    """Texts and the number of each one's label; `subjects`, where they are known, tell whom each is about (None: nobody named)."""
 
     texts: tuple[str, ...] = field(repr=False)
     targets: tuple[int, ...] = field(repr=False)
+    subjects: tuple[str | None, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.texts)
 
+    def whom(self) -> tuple[str | None, ...]:
+        """Return the subject of each row."""
+        return self.subjects or (None,) * len(self)
+
     def __add__(self, other: Rows) -> Rows:
-        return Rows(self.texts + other.texts, self.targets + other.targets)
+        return Rows(self.texts + other.texts, self.targets + other.targets, self.whom() + other.whom())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,11 @@ def _labels(train: Sequence[Record], without_label: int) -> dict[str, int]:
 
 
 def _rows(records: Sequence[Record], labels: dict[str, int]) -> Rows:
-    return Rows(tuple(record.text for record in records), tuple(labels[str(record.label)] for record in records))
+    return Rows(
+        texts=tuple(record.text for record in records),
+        targets=tuple(labels[str(record.label)] for record in records),
+        subjects=tuple(record.subject for record in records),
+    )
 
 
 def hold_out(targets: Sequence[int], units: Sequence[Hashable], seed: int, share: float = _HELD_OUT) -> list[bool]:

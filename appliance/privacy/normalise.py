@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cache
+
+from appliance.privacy.glance import Glance
 
 __all__ = ["Plain", "normalise"]
 
@@ -91,11 +94,19 @@ def normalise(text: str) -> Plain:
 
     A character and the combining marks after it are one unit; every plain character of a unit points at the whole unit.
     """
+    if not _glance()(text):
+        return Plain(text)
     plain = Plain(text)
     if _ODD.search(text):
         text = text.translate(_SINGLE)
         plain = _by_units(text) if _ODD.search(text) else Plain(text)
     return _joined(Plain(_alike(plain.text), plain.starts, plain.ends))
+
+
+@cache
+def _glance() -> Glance[str]:
+    """Return what tells that there is something to undo in a text."""
+    return Glance([{"rough": (_ODD, _TOUCHING, _SINGLES, _DASH, _MIDDLE_DOT, _DOT, _SPELLED)}])
 
 
 def _alike(text: str) -> str:

@@ -73,4 +73,4 @@ def _score(text: str, start: int, end: int) -> float:
     return 0.7 if luhn(number) and context else 0.0
 
 
-RECOGNIZER = Recognizer("bank_card", find, min_digits=12, near=True, strong=True)
+RECOGNIZER = Recognizer("bank_card", find, min_digits=12, strong=True, expressions=(_NUMBER,))

@@ -45,4 +45,5 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(1), "BIC", 0.6)
 
 
-RECOGNIZER = Recognizer("bic", find, trigger=re.compile("SWIFT|[Ss]wift|BIC|IBAN|银行代码|汇款|电汇"))
+_TRIGGER = re.compile("SWIFT|[Ss]wift|BIC|IBAN|银行代码|汇款|电汇")
+RECOGNIZER = Recognizer("bic", find, trigger=_TRIGGER, expressions=(_TRIGGER,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.glance import loosened
 from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
@@ -29,4 +30,9 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*found.span(1), "CARD_SECURITY", 0.8, form)
 
 
-RECOGNIZER = Recognizer("card_security", find, min_digits=3)
+RECOGNIZER = Recognizer(
+    "card_security",
+    find,
+    min_digits=3,
+    expressions=(lambda: _LABELS.loosened(lambda row: loosened(row[0], left=False)),),
+)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.glance import loosened
 from appliance.privacy.recognizers.labels import BETWEEN
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, compact, follows, regular, slips
 
@@ -52,4 +53,10 @@ def _form(text: str, start: int) -> str:
     return "FAX" if follows(text, start, _FAX) else "LANDLINE"
 
 
-RECOGNIZER = Recognizer("cn_phone", find, min_digits=7, strong=True)
+def _labelled() -> list[str]:
+    return [loosened(_LABEL, right=False) + loosened(_LOCAL, left=False)]
+
+
+RECOGNIZER = Recognizer(
+    "cn_phone", find, min_digits=7, strong=True, expressions=(_MOBILE, _LANDLINE, _SERVICE, _labelled)
+)

@@ -28,4 +28,6 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "PLATE", 0.85, "CN_PLATE")
 
 
-RECOGNIZER = Recognizer("cn_plate", find, min_digits=2, trigger=re.compile(rf"[{_PROVINCE}使领]|WJ"), strong=True)
+RECOGNIZER = Recognizer(
+    "cn_plate", find, min_digits=2, trigger=re.compile(rf"[{_PROVINCE}使领]|WJ"), strong=True, expressions=(_PLATE,)
+)

@@ -66,4 +66,6 @@ def _form(number: str) -> str:
     return "CN_RESIDENCE_PERMIT" if number[:2] in ("81", "82", "83") else "CN_RESIDENT_ID"
 
 
-RECOGNIZER = Recognizer("cn_resident_id", find, min_digits=12, near=True, strong=True)
+RECOGNIZER = Recognizer(
+    "cn_resident_id", find, min_digits=12, strong=True, expressions=(_LONG, _SHORT, _PERMANENT_RESIDENCE)
+)

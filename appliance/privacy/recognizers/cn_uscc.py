@@ -62,6 +62,12 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "USCC", 0.6, "CN_ORGANIZATION_CODE")
 
 
+_NAMED = re.compile("机构|代码|organi[sz]ation code", re.IGNORECASE)  # an organization code stands beside nothing else
 RECOGNIZER = Recognizer(
-    "cn_uscc", find, min_digits=6, trigger=re.compile(r"[0-9A-Za-z](?:[ .\-_·]?[0-9A-Za-z]){8}"), strong=True
+    "cn_uscc",
+    find,
+    min_digits=6,
+    trigger=re.compile(r"[0-9A-Za-z](?:[ .\-_·]?[0-9A-Za-z]){8}"),
+    strong=True,
+    expressions=(_CODE, _NAMED),
 )

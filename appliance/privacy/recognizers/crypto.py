@@ -36,4 +36,11 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "CRYPTO", 0.7)
 
 
-RECOGNIZER = Recognizer("crypto", find, min_digits=2, trigger=re.compile("[0-9A-Za-z]{25}"), strong=True)
+RECOGNIZER = Recognizer(
+    "crypto",
+    find,
+    min_digits=2,
+    trigger=re.compile("[0-9A-Za-z]{25}"),
+    strong=True,
+    expressions=(_BASE58, _BECH32, _ETHEREUM, _LONG),
+)

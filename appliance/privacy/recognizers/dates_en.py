@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
-from appliance.privacy.recognizers.labels import words
+from appliance.privacy.glance import Glance
 from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer, beside
 
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
@@ -48,28 +49,6 @@ _AGE_IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 _AGE_IN_BRACKETS = re.compile(r"[A-Z][a-zà-ÿ'’\-]+ [A-Z][a-zà-ÿ'’\-]+ \(([1-9][0-9])\)(?!['’])")
-_IN_WORDS = frozenset(
-    (
-        "old",
-        "age",
-        "aged",
-        "turned",
-        "birthday",
-        "years",
-        "year",
-        "yrs",
-        "i",
-        "he",
-        "she",
-        "who",
-        "they",
-        "my",
-        "his",
-        "her",
-        "their",
-        "your",
-    )
-)
 _AGE_AFTER_NAME = re.compile(
     r"(?:[A-Z][a-zà-ÿ'’\-]+|[A-Z]\.), ([1-9][0-9])(?=, |\.(?:\s|$)| of [A-Z]|,? (?:who|was|is|and|a|an|from)\b)"
 )
@@ -77,78 +56,30 @@ _COPULA = re.compile(
     r"\b(?:[Hh]e|[Ss]he|I|[Ww]ho|they) (?:is|was|am|were|are) (?:now |only |just )?([1-9][0-9]?)(?=[.,;!?]|$| (?:and|when|now|at)\b)"
 )
 
-# What must stand in a text before one of the expressions above can match: a glance instead of a search from every character.
-_MONTH_WORDS = frozenset(
-    ahead + month + behind
-    for month in [
-        "jan",
-        "january",
-        "feb",
-        "february",
-        "mar",
-        "march",
-        "apr",
-        "april",
-        "may",
-        "jun",
-        "june",
-        "jul",
-        "july",
-        "aug",
-        "august",
-        "sep",
-        "sept",
-        "september",
-        "oct",
-        "october",
-        "nov",
-        "november",
-        "dec",
-        "december",
-    ]
-    for ahead in ("", "st", "nd", "rd", "th", "of")
-    for behind in ("", "t")
+_EXPRESSIONS = (
+    _NUMERIC,
+    _WORDS,
+    _YEAR_ALONE,
+    _YEAR_IN_PHRASE,
+    _MONTH_DAY,
+    _AGE,
+    _COPULA,
+    _AGE_IN_WORDS,
+    _AGE_IN_BRACKETS,
+    _AGE_AFTER_NAME,
 )
-_AGE_WORDS = frozenset(["y", "yo", "yom", "yof", "m", "f", "age", "aged", "ages", "turned", "turning", "turns"]) | {
-    unit + behind
-    for unit in ["year", "years", "yr", "yrs", "month", "months", "mo", "mos", "week", "weeks", "day", "days"]
-    for behind in ("", "old", "of")
-}
-_SUBJECTS = frozenset(["he", "she", "i", "who", "they"])
-_TWO_BREAKS = re.compile(r"[0-9][.\-/][0-9]{1,2}[.\-/][0-9]")
-_FOUR_DIGITS = re.compile("(?:1[89]|20)[0-9][0-9]")
-_FRACTION = re.compile("[0-9]/[0-9]")
-_COMMA_AGE = re.compile(", [1-9][0-9]")
 
 
-def _worth(text: str) -> Iterator[re.Pattern[str]]:
-    """Yield the expressions that can match in `text`."""
-    known = words(text).keys()
-    if _TWO_BREAKS.search(text):
-        yield _NUMERIC
-    if _MONTH_WORDS & known:
-        yield _WORDS
-    if _FOUR_DIGITS.search(text):
-        yield _YEAR_ALONE
-        yield _YEAR_IN_PHRASE
-    if _FRACTION.search(text):
-        yield _MONTH_DAY
-    if _AGE_WORDS & known:
-        yield _AGE
-    if _SUBJECTS & known:
-        yield _COPULA
-    if _IN_WORDS & known:
-        yield _AGE_IN_WORDS
-    if "(" in text:
-        yield _AGE_IN_BRACKETS
-    if _COMMA_AGE.search(text):
-        yield _AGE_AFTER_NAME
+@cache
+def _glance() -> Glance[re.Pattern[str]]:
+    return Glance([{expression: (expression,) for expression in _EXPRESSIONS}])
 
 
 def find(text: str) -> Iterator[Hit]:
     """Yield dates (.8; years alone, month and day by what stands ahead .6; BIRTH_DATE beside a word for birth) and ages (.75, the number alone)."""
-    for pattern in _worth(text):
-        for match in pattern.finditer(text):
+    seen = _glance()(text)
+    for pattern in _EXPRESSIONS:
+        for match in pattern.finditer(text) if pattern in seen else ():
             yield from _hits(text, pattern, match)
 
 
@@ -166,4 +97,6 @@ def _hits(text: str, pattern: re.Pattern[str], match: re.Match[str]) -> Iterator
         yield Hit(*match.span(), "BIRTH_DATE" if beside(text, *match.span(), _BIRTH, before=25) else "DATE", 0.8)
 
 
-RECOGNIZER = Recognizer("dates_en", find, min_digits=1, trigger=re.compile("[A-Za-z]|[0-9][.\\-/][0-9]"))
+RECOGNIZER = Recognizer(
+    "dates_en", find, min_digits=1, trigger=re.compile("[A-Za-z]|[0-9][.\\-/][0-9]"), expressions=_EXPRESSIONS
+)

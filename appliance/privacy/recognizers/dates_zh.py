@@ -48,4 +48,6 @@ def _kind(text: str, match: re.Match[str]) -> str:
     return "BIRTH_DATE" if beside(text, *match.span(), _BIRTH, before=10, after=4) else "DATE"
 
 
-RECOGNIZER = Recognizer("dates_zh", find, trigger=re.compile("[年月岁龄]|(?:19|20)[0-9]{6}"))
+RECOGNIZER = Recognizer(
+    "dates_zh", find, trigger=re.compile("[年月岁龄]|(?:19|20)[0-9]{6}"), expressions=(*_DATES, _COMPACT, *_AGES)
+)

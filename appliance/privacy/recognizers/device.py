@@ -13,7 +13,7 @@ from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer
 
 _GAP = r"[ .\-·/]?"
 _NUMBER = re.compile(rf"{START}([0-9](?:{_GAP}[0-9]){{14,19}}){END}")
-_GROUPED = re.compile(r"[0-9]{2}[ \-][0-9]{6}[ \-][0-9]{6}[ \-][0-9]$")
+_GROUPED = re.compile(r"[0-9]{2}[ \-][0-9]{6}[ \-][0-9]{6}[ \-][0-9]")
 _CONTEXT = re.compile(
     r"串号|串码|设备识别|手机识别|(?<![a-z])(?:imei|imeisv|imsi|meid|iccid|sim|esn)(?![a-z])|SIM卡", re.IGNORECASE
 )
@@ -27,8 +27,8 @@ def find(text: str) -> Iterator[Hit]:
         form = "ICCID" if number.startswith("89") and len(number) > 17 else "IMEI"
         if beside(text, *match.span(1), _CONTEXT, before=25, after=12):
             yield Hit(*match.span(1), "DEVICE_ID", 0.9 if fits else 0.75, form)
-        elif fits and _GROUPED.match(match[1]):
+        elif fits and _GROUPED.fullmatch(match[1]):
             yield Hit(*match.span(1), "DEVICE_ID", 0.6, form)
 
 
-RECOGNIZER = Recognizer("device", find, min_digits=15, near=True)
+RECOGNIZER = Recognizer("device", find, min_digits=15, expressions=(_CONTEXT, _GROUPED))

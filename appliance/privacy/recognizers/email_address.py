@@ -22,4 +22,6 @@ def find(text: str) -> Iterator[Hit]:
         yield Hit(start, match.end(), "EMAIL", 0.95)
 
 
-RECOGNIZER = Recognizer("email_address", find, trigger=re.compile(r"@|[\[(](?:at|AT)[\])]"), strong=True)
+RECOGNIZER = Recognizer(
+    "email_address", find, trigger=re.compile(r"@|[\[(](?:at|AT)[\])]"), strong=True, expressions=(_ADDRESS,)
+)

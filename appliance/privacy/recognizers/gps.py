@@ -50,4 +50,5 @@ RECOGNIZER = Recognizer(
     trigger=re.compile(
         r"[0-9]\.[0-9]{3,15}[^0-9]{1,8}[0-9]{1,3}\.[0-9]{3}|[0-9]\s?(?:°|度|deg)\s?[0-9]|[经纬]度?[^0-9]{0,4}[0-9]|[Ll](?:at|on|ng)[a-z]{0,6}\W{1,4}[0-9]"
     ),
+    expressions=(_PAIR, _SEXAGESIMAL, _LABELLED),
 )

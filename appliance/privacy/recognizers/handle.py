@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.glance import loosened
 from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
@@ -37,7 +38,7 @@ _LABELS = Labels(
 )  # fmt: skip
 # Behind a label names of an account may have any letters: 对方ID"数码小王子_01", 昵称:南山南; `v:` alone is WeChat among Chinese.
 _ANY_LETTERS = re.compile(
-    r"(?:昵称|网名|(?:对方|用户|账号|店铺|卖家|买家|主播|博主|游戏|玩家|up主)(?:的)?(?:ID|id|名))(?:为|是|叫)?[\s:=]*[\"“'‘「【]?"
+    r"(?:昵称|网名|(?:对方|用户|账号|店铺|卖家|买家|主播|博主|游戏|玩家|up主)(?:的)?(?:ID|id|名))(?:[\s:=\"“'‘「【]|为|是|叫)+"
     r"((?![为是叫])[\u4e00-\u9fff0-9A-Za-z_\-.·~]{2,20})(?=[\"”'’」】,，。;；!！?？、\s()（）]|$)"
 )
 _V = re.compile(r"(?<![0-9A-Za-z])[vV]:\s?([A-Za-z][0-9A-Za-z_\-]{5,19})(?![0-9A-Za-z_.])")
@@ -72,4 +73,15 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*found.span("value"), "HANDLE", 0.8, form)
 
 
-RECOGNIZER = Recognizer("handle", find)
+RECOGNIZER = Recognizer(
+    "handle",
+    find,
+    expressions=(
+        _AT,
+        _AT_HAN,
+        _MADE_BY_A_NETWORK,
+        _ANY_LETTERS,
+        _V,
+        lambda: _LABELS.loosened(lambda row: loosened(row[0], left=False)),
+    ),
+)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
+from appliance.privacy.glance import Glance, loosened
 from appliance.privacy.recognizers.labels import BETWEEN, Labels, words
 from appliance.privacy.recognizers.recognizer import Hit
 
@@ -133,7 +135,9 @@ _STANDARDS |= frozenset(
 )
 _SIGN = re.compile(r"§|第|10\.[0-9]{4}|[A-TV-Z][0-9][0-9]\.")
 # What no person, company or place is called, whatever a model says: no letter at all, a flight or road, a hash.
-_NAMELESS = re.compile(r"[\W\d_]+|(?=[^0-9]*[0-9])(?!(?:[0-9][A-Z]|[A-Z][0-9])$)(?:[\W\d_]|[A-Za-z](?![^\W\d_]))+|[A-Z]{1,3}[0-9]{2,4}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}")
+_NAMELESS = re.compile(
+    r"[\W\d_]+|(?=[^0-9]*[0-9])(?!(?:[0-9][A-Z]|[A-Z][0-9])$)(?:[\W\d_]|[A-Za-z](?![^\W\d_]))+|[A-Z]{1,3}[0-9]{2,4}|(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}"
+)
 
 
 def nameless(text: str) -> bool:
@@ -141,14 +145,32 @@ def nameless(text: str) -> bool:
     return bool(_NAMELESS.fullmatch(text))
 
 
+@cache
+def _glance() -> Glance[str]:
+    """Return what tells that there is something to find in a text."""
+    return Glance([{"forms": _FORMS}, {"labels": (_labelled,)}])
+
+
+def _labelled() -> list[str]:
+    fill = loosened(_FILL, left=False, right=False)
+    return _LABELS.loosened(lambda reach: fill + loosened(_VALUES[reach], left=False))
+
+
 def find(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of numbers that belong to nobody."""
+    if not _glance()(text):
+        return
     for _start, end, reach in _LABELS.find(text):
         filled = _FILL.match(text, end)
         value = _VALUES[reach].match(text, filled.end() if filled else end)
         if value and (filled or value.start() == end):
             yield value.span()
-    special = _SIGN.search(text) or any(word[:3] in _STANDARDS or word in _STANDARDS for word in words(text))
+    known = words(text)
+    special = (
+        _SIGN.search(text)
+        or not _STANDARDS.isdisjoint(known)
+        or not _STANDARDS.isdisjoint({word[:3] for word in known})
+    )
     for form in _FORMS if special else _FORMS[:2]:
         for match in form.finditer(text):
             yield match.span()

@@ -49,6 +49,7 @@ def _score(text: str, match: re.Match[str], fits: bool, alone: float) -> float:
     return alone if fits and not slips(text, match.start(1)) else 0.0
 
 
+_BRACKETS = re.compile(r"[0-9][ .\-·]?\( ?[0-9Aa] ?\)")  # what a card of Hong Kong shows without a word for it
 RECOGNIZER = Recognizer(
     "hk_mo_tw_id",
     find,
@@ -57,4 +58,5 @@ RECOGNIZER = Recognizer(
         r"[A-Za-z][ .\-·]?[0-9]{2}|[0-9][ .\-·]?[0-9]\(|[0-9] ?\( ?[0-9A] ?\)|[A-Za-z] [0-9] [0-9]|[澳Mm][门門a]"
     ),
     strong=True,
+    expressions=(_CONTEXT, _MACAU_WORD, _BRACKETS, _TAIWAN),
 )

@@ -44,4 +44,7 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*exact.span(), "IBAN", 0.45)
 
 
-RECOGNIZER = Recognizer("iban", find, min_digits=10, trigger=re.compile(r"[A-Za-z]{2}[ .\-·]?[0-9]{2}"), strong=True)
+_GLANCE = re.compile(rf"(?:{'|'.join(_LENGTHS)}){_GAP}[0-9]{{2}}(?:{_GAP}[0-9A-Za-z]){{9}}", re.IGNORECASE)
+RECOGNIZER = Recognizer(
+    "iban", find, min_digits=10, trigger=re.compile(r"[A-Za-z]{2}[ .\-·]?[0-9]{2}"), strong=True, expressions=(_GLANCE,)
+)

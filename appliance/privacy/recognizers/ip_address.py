@@ -55,4 +55,5 @@ RECOGNIZER = Recognizer(
     min_digits=2,
     trigger=re.compile(r"(?:[.:\-][0-9A-Fa-f]{1,4}){2}|::|(?: [0-9A-Fa-f]{2}){3}"),
     strong=True,
+    expressions=(_V4, _V6, _MAC, _MAC_LOOSE),
 )

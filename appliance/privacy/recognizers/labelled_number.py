@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from appliance.privacy.glance import loosened
 from appliance.privacy.recognizers import harmless
 from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
@@ -243,4 +244,28 @@ def find_eagerly(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "REFERENCE", 0.25)
 
 
-RECOGNIZER = Recognizer("labelled_number", find, min_digits=1, eager=find_eagerly)
+def _labelled() -> list[str]:
+    values = {name: loosened(value, left=False) for name, value in _VALUES.items()}
+    stems = [loosened(stem, right=False) + values[label.value] for stem, label in _STEMS]
+    return [*_LABELS.loosened(lambda label: values[label.value]), *stems]
+
+
+RECOGNIZER = Recognizer(
+    "labelled_number",
+    find,
+    min_digits=1,
+    eager=find_eagerly,
+    expressions=(
+        _labelled,
+        _DOCKET,
+        _APPEAL,
+        _NO,
+        _IN_BRACKETS,
+        _COURT,
+        _DECISION,
+        _DOCUMENT,
+        _BED,
+        _LAST_DIGITS,
+        _REPORT,
+    ),
+)

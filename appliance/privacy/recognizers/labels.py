@@ -6,9 +6,12 @@ English phrases are found by their first word; Chinese ones by one expression th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Generic, TypeVar
+
+from appliance.privacy.glance import loosened
 
 __all__ = ["BETWEEN", "Labels", "words"]
 
@@ -43,9 +46,8 @@ class Labels(Generic[Row]):
 
     def find(self, text: str) -> Iterator[tuple[int, int, Row]]:
         """Yield (start, end, row) of each label in `text`; of labels that start together the longest, with each of its rows."""
-        places = words(text)
-        known = self._words.keys() & places.keys()
-        for start, first in sorted((start, word) for word in known for start in places[word]):
+        known = self._words.keys() & words(text)
+        for start, first in sorted((start, word) for word in known for start in _places(word, text)):
             matches = [
                 (match.end(), row) for pattern, row in self._words[first] if (match := pattern.match(text, start))
             ]
@@ -55,14 +57,38 @@ class Labels(Generic[Row]):
             for match in self._union.finditer(text):
                 yield from ((match.start(), match.end(), row) for row in self._chinese[match[0]])
 
+    def loosened(self, behind: Callable[[Row], str]) -> list[str]:
+        """Return expressions of RE2 (`glance`) that match where a label stands, and directly behind it what `behind` gives for its row."""
+        labels: dict[tuple[str, str], set[str]] = {}
+        for pattern, row in chain.from_iterable(self._words.values()):
+            key = r"(?:\A|[^A-Za-z\x{c0}-\x{24f}])", behind(row)
+            labels.setdefault(key, set()).add(loosened(pattern, left=False, right=False))
+        for phrase, rows in self._chinese.items():
+            for row in rows:
+                labels.setdefault(("", behind(row)), set()).add(re.escape(phrase))
+        return [f"{before}(?:{'|'.join(sorted(phrases))}){rest}" for (before, rest), phrases in labels.items()]
+
 
 @lru_cache(maxsize=1)
-def words(text: str) -> dict[str, list[int]]:
-    """Return the words of a text in small letters with their places; the recognizers ask for the same text one after another."""
-    places: dict[str, list[int]] = {}
-    for word in _WORD.finditer(text):
-        places.setdefault(word[0].casefold(), []).append(word.start())
-    return places
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text in small letters; the recognizers ask for the same text one after another."""
+    if text.isascii():
+        return frozenset(_WORD.findall(text.lower()))
+    return frozenset(map(str.casefold, _WORD.findall(text)))
+
+
+def _places(word: str, text: str) -> Iterator[int]:
+    """Yield where `word`, one of `words(text)`, starts in `text`."""
+    if not text.isascii():
+        yield from (match.start() for match in _WORD.finditer(text) if match[0].casefold() == word)
+        return
+    small, length = text.lower(), len(text)
+    start = small.find(word)
+    while start >= 0:
+        end = start + len(word)
+        if not (start and small[start - 1].isalpha()) and not (end < length and small[end].isalpha()):
+            yield start
+        start = small.find(word, end)
 
 
 def _english(phrase: str) -> re.Pattern[str]:

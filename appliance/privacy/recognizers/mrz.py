@@ -32,4 +32,6 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(), "PASSPORT", 0.9, "MRZ")
 
 
-RECOGNIZER = Recognizer("mrz", find, trigger=re.compile("<<|[MFX<][0-9]{7}"), strong=True)
+RECOGNIZER = Recognizer(
+    "mrz", find, trigger=re.compile("<<|[MFX<][0-9]{7}"), strong=True, expressions=(_ZONE, _SECOND, _THIRD)
+)

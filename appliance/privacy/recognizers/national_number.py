@@ -8,7 +8,7 @@ so such a number alone scores .5 at most, and bare digits nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -194,4 +194,33 @@ def _beside(text: str, start: int, end: int, number: Number) -> Iterator[Hit]:
             yield Hit(low, high, number.kind, 0.7, number.form)
 
 
-RECOGNIZER = Recognizer("national_number", find, min_digits=4, strong=False)
+def _labelled() -> list[str]:
+    return _LABELS.loosened(lambda _number: "")
+
+
+def _free() -> list[str]:
+    """Return expressions of RE2 for what `find` looks up in `_FREE`. Groups of digits with spaces between them go on to the last group."""
+    shapes = {shape for number in NUMBERS if number.free for shape in number.shapes.split()}
+    digits = {shape for shape in shapes if not shape.strip("d-")}
+    spaced = _alternatives(digits, " ")
+    others = f"{_alternatives(digits, '[./·-]')}|{_alternatives(shapes - digits, '[ ./·-]?', anywhere=True)}"
+    before, behind = r"(?:\A|[^0-9A-Za-z@./-])", r"[./-](?:[^0-9A-Za-z]|\z)|\z"
+    return [
+        rf"{before}(?:{spaced})(?:[^0-9A-Za-z@./ -]|[ ](?:[^0-9]|\z)|{behind})",
+        rf"{before}(?:{others})(?:[^0-9A-Za-z@./-]|{behind})",
+    ]
+
+
+def _alternatives(shapes: Iterable[str], separator: str, anywhere: bool = False) -> str:
+    """Return the shapes as one expression, `separator` in its places or between all characters."""
+    places = {"d": "[0-9]", "A": "[A-Z]", "x": "[0-9A-Z]", "-": separator}
+    written = {
+        separator.join(places[place] for place in shape if place != "-")
+        if anywhere
+        else "".join(places[place] for place in shape)
+        for shape in shapes
+    }
+    return "|".join(sorted(written))
+
+
+RECOGNIZER = Recognizer("national_number", find, min_digits=4, expressions=(_labelled, _free))

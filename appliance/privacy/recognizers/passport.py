@@ -42,4 +42,4 @@ def _form(number: str) -> str:
     return "CN_PASSPORT" if number[0] in "EeGgDdSsPp" else ""
 
 
-RECOGNIZER = Recognizer("passport", find, min_digits=5, strong=True)
+RECOGNIZER = Recognizer("passport", find, min_digits=5, strong=True, expressions=(_CHINESE, _OFFICER, _CONTEXT))

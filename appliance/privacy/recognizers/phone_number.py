@@ -17,6 +17,8 @@ _RUN = re.compile(
     re.IGNORECASE,
 )
 _NORTH_AMERICA = re.compile(r"(?:\+?1[ .\-]?)?(?:\([2-9][0-9]{2}\)[ .\-]?|[2-9][0-9]{2}[ .\-])[0-9]{3}[ .\-][0-9]{4}")
+_EXTENDED = re.compile("x|ext|#", re.IGNORECASE)
+_DIGITS = re.compile(r"(?<![0-9A-Za-z.,/\-$€£¥#])[0-9](?:[ .\-/()]{0,4}[0-9]){6,14}(?![0-9])")  # 7 to 15 of a run
 _SEVEN = re.compile(r"[2-9][0-9]{2}-[0-9]{4}")
 _DATE = re.compile(
     r"(?:\(?(?:1[5-9]|20)[0-9]{2} ?[\-/] ?(?:1[5-9]|20)?[0-9]{2}|(?:0?[1-9]|[12][0-9]|3[01])([.\-/ ])(?:0?[1-9]|[12][0-9]|3[01])\1(?:19|20)?[0-9]{2}|(?:19|20)[0-9]{2}([.\-/ ])[0-1]?[0-9]\2[0-3]?[0-9])(?!\d)"
@@ -33,7 +35,7 @@ def find(text: str) -> Iterator[Hit]:
     """Yield telephone numbers: with country code .8, North American shape .75, national shapes .5, any shape behind a label .7."""
     for match in _RUN.finditer(text):
         start, end, run = *match.span(), match[0]
-        digits = compact(re.split(r"x|ext|#", run, flags=re.IGNORECASE)[0]).lstrip("+")
+        digits = compact(_EXTENDED.split(run, maxsplit=1)[0]).lstrip("+")
         if not 7 <= len(digits) <= 15 or slips(text, start):
             continue
         score = _shape(run, digits)
@@ -72,4 +74,4 @@ def _valid(number: str, region: str | None) -> bool:
         return False
 
 
-RECOGNIZER = Recognizer("phone_number", find, min_digits=7, near=True, strong=True)
+RECOGNIZER = Recognizer("phone_number", find, min_digits=7, strong=True, expressions=(_DIGITS,))

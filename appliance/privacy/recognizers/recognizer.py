@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from appliance.privacy.glance import Expression, Glance
 
 __all__ = [
     "END",
@@ -24,7 +27,9 @@ __all__ = [
 START = r"(?<![0-9A-Za-z])"
 END = r"(?![0-9A-Za-z])"
 
+_MEMORY_BYTES = 2 * 1024**2  # of what tells whether one expression can match
 _SENTENCE = re.compile(r"[;；。!?！？\n]|\.\s")
+_GROUP = re.compile("[0-9A-Za-z]+")
 _SEPARATORS = re.compile(r"[\s.\-_/·•()]+")
 # Numbers with these labels are no personal numbers, whatever their shape.
 _OTHER = re.compile(
@@ -50,7 +55,7 @@ class Hit:
 class Recognizer:
     """One recognizer. It runs on a text with at least `min_digits` digits in which `trigger` (if any) is found.
 
-    `near` tells that these digits stand together, with at most four other characters between two of them.
+    One of `expressions` (if any) matches in every text in which `find` finds something, so that one look at a text (`glance`) tells that most recognizers need not read it.
 
     `strong` kinds are searched a second time in the scrubbed text: a find there holds the record back. Recognizers of `names` are left out in the
     mode `structured-only`. `eager` runs in place of `find` in the mode `max-recall`: the same and more, at the price of precision.
@@ -62,20 +67,33 @@ class Recognizer:
     trigger: re.Pattern[str] | None = None
     strong: bool = False
     names: bool = False
-    near: bool = False
     eager: Callable[[str], Iterable[Hit]] | None = None
+    expressions: Sequence[Expression] = ()
 
 
 def beside(text: str, start: int, end: int, words: re.Pattern[str], before: int = 40, after: int = 0) -> bool:
     """Tell whether one of `words` stands within `before` characters ahead of the span, or `after` characters behind it in the same sentence."""
-    if words.search(text, max(0, start - before), start):
+    if _can_stand(words, text[max(0, start - before) : start]) and words.search(text, max(0, start - before), start):
         return True
-    return bool(after and words.search(_SENTENCE.split(text[end : end + after])[0]))
+    return bool(after and _can_stand(words, text[end : end + after])) and bool(
+        words.search(_SENTENCE.split(text[end : end + after])[0])
+    )
 
 
 def follows(text: str, start: int, label: re.Pattern[str], reach: int = 40) -> bool:
     """Tell whether `label` (a pattern that ends with `$`) stands directly ahead of `start`."""
-    return bool(label.search(text[max(0, start - reach) : start]))
+    ahead = text[max(0, start - reach) : start]
+    return _can_stand(label, ahead) and bool(label.search(ahead))
+
+
+def _can_stand(words: re.Pattern[str], piece: str) -> bool:
+    """Tell whether `words` can match in a piece of text: RE2 tells it in a tenth of the time."""
+    return bool(_glance(words)(piece))
+
+
+@cache
+def _glance(words: re.Pattern[str]) -> Glance[str]:
+    return Glance([{"words": (words,)}], memory_bytes=_MEMORY_BYTES)
 
 
 def slips(text: str, start: int) -> bool:
@@ -96,10 +114,10 @@ def overlapping(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]
 
 def group_ends(text: str, start: int, end: int) -> list[int]:
     """Return where a number at [start, end) may end, longest first: behind every group of its digits."""
-    return [start + match.end() for match in re.finditer(r"[0-9A-Za-z]+", text[start:end])][::-1]
+    return [start + match.end() for match in _GROUP.finditer(text[start:end])][::-1]
 
 
 def regular(number: str) -> bool:
     """Tell whether the groups of a written number look like one number: equal groups (the last may differ), or none under 3 digits."""
-    sizes = [len(group) for group in re.findall(r"[0-9A-Za-z]+", number)]
+    sizes = [len(group) for group in _GROUP.findall(number)]
     return len(set(sizes[:-1])) <= 1 or min(sizes) >= 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.privacy.glance import loosened
 from appliance.privacy.recognizers.labels import BETWEEN, Labels
 from appliance.privacy.recognizers.recognizer import Hit, Recognizer
 
@@ -74,4 +75,9 @@ def _tied(found: re.Match[str]) -> bool:
     return bool(re.search(r"[:=|\n\t是为填\"“'`]", found["link"]) or re.search("[0-9]", found["value"]))
 
 
-RECOGNIZER = Recognizer("secret", find, strong=True)
+def _labelled() -> list[str]:
+    values = [loosened(pattern, left=False) for pattern, _score in _PATTERNS]
+    return _LABELS.loosened(lambda strict: values[0] if strict else f"(?:{'|'.join(values)})")
+
+
+RECOGNIZER = Recognizer("secret", find, strong=True, expressions=(_PEM, _JWT, _ISSUED, _BEARER, _labelled))

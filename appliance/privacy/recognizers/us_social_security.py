@@ -41,4 +41,4 @@ def _assigned(match: re.Match[str]) -> bool:
     return area not in ("000", "666") and group != "00" and serial != "0000"
 
 
-RECOGNIZER = Recognizer("us_social_security", find, min_digits=9, near=True, strong=True)
+RECOGNIZER = Recognizer("us_social_security", find, min_digits=9, strong=True, expressions=(_BROKEN, _UNBROKEN))

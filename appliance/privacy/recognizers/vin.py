@@ -32,9 +32,5 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(*match.span(1), "VIN", 0.95 if fits and named else 0.8 if named else 0.5)
 
 
-RECOGNIZER = Recognizer(
-    "vin",
-    find,
-    min_digits=4,
-    trigger=re.compile(r"[0-9A-HJ-NPR-Z]{17}|(?:[0-9A-HJ-NPR-Z]{3,6}[ .\-·]){3}|[Vv]in[ :#]|车架|识别|大架"),
-)
+_TRIGGER = re.compile(r"[0-9A-HJ-NPR-Z]{17}|(?:[0-9A-HJ-NPR-Z]{3,6}[ .\-·]){3}|[Vv]in[ :#]|车架|识别|大架")
+RECOGNIZER = Recognizer("vin", find, min_digits=4, trigger=_TRIGGER, expressions=(_TRIGGER,))

@@ -36,4 +36,6 @@ def find(text: str) -> Iterator[Hit]:
             yield Hit(match.start(), match.start() + len(found), "URL", score)
 
 
-RECOGNIZER = Recognizer("web_address", find, trigger=re.compile(r"://|[0-9A-Za-z]\.[A-Za-z]"), strong=False)
+RECOGNIZER = Recognizer(
+    "web_address", find, trigger=re.compile(r"://|[0-9A-Za-z]\.[A-Za-z]"), strong=False, expressions=(_URL, _BARE)
+)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from appliance.privacy import Scrubber, policy, workers
+from appliance.privacy.detect import _Patterns
 from appliance.privacy.operators import Run, write
 from appliance.privacy.recognizers import Hit, Recognizer
 from appliance.privacy.scrub import HeldBack, scrub_records
@@ -91,9 +92,9 @@ def outcome(using: Scrubber, draw: random.Random, run: Run | None = None) -> tup
 
 def inject(using: Scrubber, find: Any, strong: bool = False) -> None:
     bad = Recognizer("bad", find, strong=strong)
-    using._patterns.append(bad)
+    using._patterns = _Patterns([*using._patterns.recognizers, bad])
     if strong:
-        using._strong.append(bad)
+        using._strong = _Patterns([*using._strong.recognizers, bad])
 
 
 def test_500_of_500_injected_failures_hold_their_record_back() -> None:
@@ -107,7 +108,7 @@ def test_500_of_500_injected_failures_hold_their_record_back() -> None:
 
 def test_a_failing_second_look_holds_the_record_back() -> None:
     using = scrubber()
-    using._strong.append(Recognizer("bad", raising(ValueError)))
+    using._strong = _Patterns([*using._strong.recognizers, Recognizer("bad", raising(ValueError))])
     assert outcome(using, random.Random(1)) == (["guilty"], ["other"] * 3)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from appliance.errors import InputError
 from appliance.words import _
 
-FORMATS = ("torch", "onnx", "onnx-int8")
+FORMATS = ("torch", "onnx", "onnx-int8", "ngrams")
 _FILE = "model.json"
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance import engine
-from appliance.export.latency import SHAPES, latency, latency_ratio
+from appliance.errors import InputError
+from appliance.export.latency import SHAPES, latency, latency_ratio, texts_of_length
+from tests.tiny_ngrams import write_ngrams
 
 
 def test_each_engine_is_timed_at_each_shape(exported: dict[str, Path]) -> None:
@@ -16,6 +18,24 @@ def test_each_engine_is_timed_at_each_shape(exported: dict[str, Path]) -> None:
     for measured in times.values():
         assert tuple(measured) == SHAPES
         assert measured[1, 16] < measured[32, 16]
+
+
+def test_a_model_without_token_ids_answers_texts_of_so_many_tokens(tmp_path: Path) -> None:
+    """From text to logits; without texts it cannot be timed, and says so."""
+    model = engine.load(write_ngrams(tmp_path))
+    times = latency({"ngrams": model}, texts={16: ["a card was stolen"] * 3, 64: ["a card was stolen " * 4]})
+    assert tuple(times["ngrams"]) == SHAPES
+    with pytest.raises(InputError, match="64 tokens"):
+        latency({"ngrams": model}, texts={16: ["a card was stolen"]})
+
+
+def test_texts_are_cut_to_a_number_of_tokens() -> None:
+    """Short ones are continued by those behind them; what cannot reach the length is left out."""
+    texts = ["one two three four five six", "seven eight", "nine"]
+    assert texts_of_length(lambda text: len(text.split()), texts, 4) == ["one two three four "]
+    assert texts_of_length(lambda text: len(text.split()), texts, 3, most=1) == ["one two three "]
+    assert texts_of_length(lambda text: 2 + len(text), ["菜味道很棒", "快"], 6) == ["菜味道很"]
+    assert texts_of_length(lambda text: len(text.split()), texts, 40) == []
 
 
 def test_the_ratio_is_the_geometric_mean_over_the_shapes() -> None:

@@ -748,6 +748,53 @@ def export(
     _job("export", {"model": model, "overrides": {"export": {"format": format}}}, project, json, background)
 
 
+@app.command(help=_("Make smaller models of a trained one, measure each on this machine and test the best."))
+def compress(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of a trained model."))],
+    preset: Annotated[
+        Literal["int8", "safe", "small", "tiny"] | None,
+        typer.Option("--preset", help=_("Make this one variant; without it the whole menu.")),
+    ] = None,
+    max_drop: Annotated[
+        float | None, typer.Option("--max-drop", help=_("Accuracy that may be lost: 0.01 = one point."))
+    ] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option("--max-latency-ms", help=_("Longest time for a text of 16 tokens, one thread."))
+    ] = None,
+    max_size_mb: Annotated[
+        float | None, typer.Option("--max-size-mb", help=_("Largest variant, MB of all that a server loads."))
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help=_("Time for the menu, as 90s, 30min or 2h; default: 30min."))
+    ] = None,
+    unlabelled: Annotated[
+        list[str] | None,
+        typer.Option("--unlabelled", help=_("Data set whose texts the teacher answers, too; can be given again.")),
+    ] = None,
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option("--teachers", help=_("Another trained model to learn from; can be given again.")),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help=_("Seed of everything random."))] = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    given = {
+        "preset": preset,
+        "max_drop": max_drop,
+        "max_latency_ms": max_latency_ms,
+        "max_size_mb": max_size_mb,
+        "budget_s": budget and _seconds(budget),
+        "unlabelled": unlabelled,
+        "teachers": teachers,
+        "seed": seed,
+    }
+    from appliance.compress.report import brief
+
+    _job("compress", {"model": model, "overrides": {"compress": given}}, project, json, background, brief=brief)
+
+
 @app.command(help=_("Take in a model folder that another Skerry signed (`skerry export --format serve-only`)."))
 def load(
     folder: Annotated[Path, typer.Argument(help=_("The signed folder."))],
@@ -899,7 +946,13 @@ def _bases_folder() -> Path:
 
 
 def _job(
-    verb: str, arguments: dict[str, Any], project: str, json: bool, background: bool, stamp: Any = None
+    verb: str,
+    arguments: dict[str, Any],
+    project: str,
+    json: bool,
+    background: bool,
+    stamp: Any = None,
+    brief: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> dict[str, Any]:
     from appliance import jobs
 
@@ -909,7 +962,7 @@ def _job(
             store, verb, f"appliance.pipeline:{verb}", arguments, stamp=stamp, background=background, report=report
         )
     )
-    _show(result, json)
+    _show(result if json else brief(result), json)
     return result
 
 
@@ -924,6 +977,14 @@ def _with_progress(work: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     finally:
         reporter.reset(token)
         progress.end()
+
+
+def _seconds(written: str) -> int:
+    """The seconds of `90s`, `30min` or `2h`."""
+    number, unit = written.rstrip("smhin"), written.lstrip("0123456789")
+    if not number.isdigit() or unit not in ("s", "min", "h"):
+        raise SettingsError(_("`{value}` is no time: write it as 90s, 30min or 2h", value=written))
+    return int(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
 def _stamp(files: list[Path]) -> list[list[int]]:

@@ -46,13 +46,17 @@ def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
         told("purge", step("purge", lambda: purge(store, raw["dataset"], scrubbed["held_back"])))
     curated = told("curate", step("curate", lambda: curate(store, scrubbed["dataset"], overrides=overrides)))
     trained = told("train", step("train", lambda: train(store, curated["dataset"], model, overrides=overrides)))
-    exported = told("export", step("export", lambda: export(store, trained["model"], overrides=overrides)))
-    told(
-        "evaluate",
-        step("evaluate", lambda: evaluate(store, exported["model"], curated["dataset"], overrides=overrides)),
-    )
-    live = told("promote", step("promote", lambda: promote(store, exported["model"], **release)))
-    return {"release": live["release"], "model": exported["model"], "steps": steps}
+    portable = None
+    if "compress" in overrides:
+        menu = step("compress", lambda: compress(store, trained["model"], overrides=overrides))
+        told("compress", {key: menu[key] for key in ("model", "chosen", "report", "path")})
+        portable = next((line["model"] for line in menu["variants"] if line["verdict"] == "accepted"), None)
+    if portable is None:  # nothing smaller was asked for, or nothing that was found stood the test
+        exported = told("export", step("export", lambda: export(store, trained["model"], overrides=overrides)))
+        portable = exported["model"]
+    told("evaluate", step("evaluate", lambda: evaluate(store, portable, curated["dataset"], overrides=overrides)))
+    live = told("promote", step("promote", lambda: promote(store, portable, **release)))
+    return {"release": live["release"], "model": portable, "steps": steps}
 
 
 def ingest(

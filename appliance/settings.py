@@ -24,6 +24,7 @@ from appliance.words import _, translated
 __all__ = [
     "BasesSettings",
     "CleanSettings",
+    "CompressSettings",
     "CurateSettings",
     "EvaluateSettings",
     "ExportSettings",
@@ -227,6 +228,36 @@ class ExportSettings(Section):
     )
 
 
+class CompressSettings(Section):
+    """Smaller models of a trained one."""
+
+    preset: Literal["int8", "safe", "small", "tiny"] | None = Field(
+        None,
+        description="the one variant to make; default: the menu, every preset and then a search while time is left",
+    )
+    max_drop: float = Field(
+        0.01, ge=0, lt=1, description="accuracy that a variant may lose; 0.01 = one point, tested on the test split"
+    )
+    max_latency_ms: float | None = Field(
+        None, gt=0, description="longest time for a text of 16 tokens alone, on one thread of this machine"
+    )
+    max_size_mb: float | None = Field(
+        None, gt=0, description="largest variant in MB (10^6 bytes), all files counted that a server loads"
+    )
+    budget_s: int = Field(1800, ge=1, description="time for the menu; a preset takes what it takes")
+    seed: int = Field(0, ge=0, description="seed of everything random in recovery and search")
+    unlabelled: tuple[str, ...] = Field(
+        (), description="data sets whose texts the teacher answers for its students too, labelled or not"
+    )
+    teachers: tuple[str, ...] = Field(
+        (), description="more trained models with the same labels: students learn the mean"
+    )
+    rows: int = Field(
+        10_000, ge=50, description="validation rows, and rows of the test split, that variants are measured on"
+    )
+    threads: int = Field(0, ge=0, description="torch threads of recovery; 0 = the cores this process may use")
+
+
 class EvaluateSettings(Section):
     """Metrics."""
 
@@ -275,6 +306,7 @@ class Settings(BaseSettings):
     clean: CleanSettings = CleanSettings()
     curate: CurateSettings = CurateSettings()
     train: TrainSettings = TrainSettings()
+    compress: CompressSettings = CompressSettings()
     export: ExportSettings = ExportSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     serve: ServeSettings = ServeSettings()

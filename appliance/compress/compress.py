@@ -23,6 +23,7 @@ from appliance.engine.on_torch import import_torch, in_batches, logits
 from appliance.errors import InputError, PolicyError
 from appliance.evaluate.answers import answer_split
 from appliance.evaluate.evaluate import floors_beside, floors_key
+from appliance.evaluate.metrics import calibration
 from appliance.export.export import export_folder, source_of, trained_on
 from appliance.jobs import progress
 from appliance.schema import Dataset, Model
@@ -53,6 +54,7 @@ class Case:
     lesson: Lesson
     transfer: Transfer
     held_against: measure.Reference
+    teacher_cost: dict[str, Any]
     settings: CompressSettings
     scratch: Path
 
@@ -98,18 +100,29 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
     torch.set_num_threads(device.threads(settings.threads))
     teachers = [read(model.folder), *(_other_teacher(store, model, name) for name in settings.teachers)]
     lesson = read_lesson(store.records(dataset), _seed(model))
+    if not len(lesson.validation):
+        raise InputError(
+            _(
+                "`{dataset}` has no row to hold out, so that nothing can judge a smaller model",
+                dataset=dataset.reference,
+            )
+        )
     rows = lesson.train + _unlabelled(store, dataset, settings)
     texts = list((lesson.validation + lesson.train).texts[: ExportSettings().parity_rows])
     exact = _once(
         scratch, "teacher", lambda folder: export_folder(model.folder, folder, ExportSettings(format="onnx"), texts)
     )
+    judging = _draw(lesson.validation, settings.rows, settings.seed)
+    held_against = measure.reference(exact, judging, lesson.train.texts)
+    cost = _once(scratch, "cost", lambda folder: _write(folder, measure.cost(exact, held_against)))
     return Case(
         model=model,
         teacher=teachers[0],
         dataset=dataset,
         lesson=lesson,
         transfer=transfer(teachers, rows, _COPIES, settings.seed, scratch / "answers"),
-        held_against=measure.reference(exact, _draw(lesson.validation, settings.rows, settings.seed)),
+        held_against=held_against,
+        teacher_cost=_read(cost),
         settings=settings,
         scratch=scratch,
     )
@@ -178,6 +191,15 @@ def _once(scratch: Path, name: str, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
+def _write(folder: Path, figures: dict[str, Any]) -> None:
+    (folder / "figures.json").write_text(json.dumps(figures), "utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "figures.json").read_bytes())
+    return content
+
+
 # -- the variants ------------------------------------------------------------------------------------------------------
 
 
@@ -213,11 +235,10 @@ def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) 
     done = case.scratch / f"found-{name}"
     if not intact(done):
         begun = time.monotonic()
-        judge = case.lesson.validation if len(case.lesson.validation) else None
-        folder = build(recipe, case.teacher, case.transfer, judge, case.scratch / "stages")
+        folder = build(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
         found = _measured(case, recipe, folder) | {"folder": folder.name, "seconds": time.monotonic() - begun}
-        _once(case.scratch, done.name, lambda target: (target / "found.json").write_text(json.dumps(found), "utf-8"))
-    kept = json.loads((done / "found.json").read_bytes())
+        _once(case.scratch, done.name, lambda target: _write(target, found))
+    kept = _read(done)
     folder = case.scratch / "stages" / kept.pop("folder")
     return Variant(name, asdict(recipe), point, folder, **kept)
 
@@ -228,7 +249,7 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     guess, scores = measure.guesses(answers)
     refused = None
     if not recipe.ngrams:
-        student = shrink(recipe, case.teacher, case.transfer, case.lesson.validation or None, case.scratch / "stages")
+        student = shrink(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
         before = in_batches(logits, student.network, student.ids(held_against.rows.texts))
         refused = measure.fault(before, answers, held_against.true)
     return {
@@ -241,8 +262,7 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 def _spent_s(case: Case) -> float:
     """The time that variants have taken, in every attempt at this job."""
-    kept = sorted(case.scratch.glob("found-*/found.json"))
-    return sum(float(json.loads(path.read_bytes())["seconds"]) for path in kept)
+    return sum(float(_read(folder)["seconds"]) for folder in sorted(case.scratch.glob("found-*")))
 
 
 # -- what they are worth -----------------------------------------------------------------------------------------------
@@ -259,10 +279,11 @@ def _found(case: Case, variants: Sequence[Variant]) -> dict[str, Any]:
         "validation_rows": len(held_against.rows),
         "held_out": case.lesson.held_out,
         "transfer_rows": len(case.transfer),
-        "teacher": {
-            "size_bytes": held_against.size_bytes,
+        "teacher": case.teacher_cost
+        | {
             "parameters": case.teacher.parameters,
             "metric": float((held_against.guess == held_against.true).mean()),
+            "calibration_error": calibration(held_against.scores, held_against.guess == held_against.true)[0],
         },
         "chosen": None,
         "floors": {},

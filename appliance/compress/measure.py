@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from appliance import engine
 from appliance.compress.bound import bounds
 from appliance.engine import Engine
+from appliance.engine.texts import Reader
 from appliance.errors import HardwareError
 from appliance.evaluate.metrics import calibration
 from appliance.export.export import size_bytes
-from appliance.export.latency import latency, latency_ratio
+from appliance.export.latency import SHAPES, latency, latency_ratio, texts_of_length
 from appliance.jobs import progress
 from appliance.train.classify import Rows
 from appliance.words import _
@@ -45,22 +46,33 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The teacher as fp32 ONNX: what every variant is held against. `true` and `guess` (rows,) are the label numbers of `rows` and the teacher's answers."""
+    """The teacher as fp32 ONNX: what every variant is held against.
 
+    `true` and `guess` (rows,) are the label numbers of `rows` and the teacher's answers, `scores` their probabilities; `texts` are real ones of so many
+    tokens each, for engines that read no tokens.
+    """
+
+    folder: Path
     engine: Engine
-    size_bytes: int
     rows: Rows
     true: Array
     guess: Array
+    scores: Array
+    texts: dict[int, list[str]]
 
 
-def reference(folder: Path, rows: Rows) -> Reference:
-    """Load the fp32 ONNX model in `folder` and let it answer `rows`."""
+def reference(folder: Path, rows: Rows, texts: Sequence[str]) -> Reference:
+    """Load the fp32 ONNX model in `folder` and let it answer `rows`; `texts` are what texts of certain lengths are put together from."""
     import numpy as np
 
     loaded = engine.load(folder)
-    guess, _scores = guesses(logits_of(loaded, rows.texts))
-    return Reference(loaded, size_bytes(folder), rows, np.asarray(rows.targets), guess)
+    guess, scores = guesses(logits_of(loaded, rows.texts))
+    reader = Reader(folder, loaded.plan)
+    of_length = {
+        tokens: texts_of_length(lambda text: len(reader.read(text)[0]), texts, tokens)
+        for tokens in dict.fromkeys(tokens for _batch, tokens in SHAPES)
+    }
+    return Reference(folder, loaded, rows, np.asarray(rows.targets, int), guess, scores, of_length)
 
 
 def logits_of(model: Engine, texts: Sequence[str]) -> Array:
@@ -130,10 +142,10 @@ def fault(before: Array, after: Array, true: Array) -> str | None:
 
 def cost(folder: Path, held_against: Reference) -> dict[str, Any]:
     """Measure the model in `folder` on this machine, in turns with the teacher: bytes of all that a server loads, milliseconds at each (batch x tokens),
-    texts a second on one thread, and the largest memory of a process that serves it.
+    texts a second on one thread, and the largest memory of a process that serves it. The teacher's own folder may be given, too.
     """
     loaded = engine.load(folder)
-    times = latency({"teacher": held_against.engine, "variant": loaded})
+    times = latency({"teacher": held_against.engine, "variant": loaded}, texts=held_against.texts)
     texts = held_against.rows.texts[:_TIMED_ROWS]
     begun = time.perf_counter()
     loaded.logits(texts)
@@ -142,7 +154,7 @@ def cost(folder: Path, held_against: Reference) -> dict[str, Any]:
     return {
         "format": loaded.plan.format,
         "size_bytes": size,
-        "size_ratio": held_against.size_bytes / size,
+        "size_ratio": size_bytes(held_against.folder) / size,
         "latency_ratio": latency_ratio(times["teacher"], times["variant"]),
         "latency_ms": {f"{batch}x{tokens}": times["variant"][batch, tokens] for batch, tokens in times["variant"]},
         "texts_per_s": len(texts) / seconds,

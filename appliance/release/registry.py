@@ -65,7 +65,7 @@ def promote(store: Store, model: Model, name: str, to: str = "live", min_score: 
     """Make `model` the version that answers under the release `name`; done again, it changes nothing.
 
     `min_score` in [0, 1]: below it the server abstains. Raises `SettingsError` for a bad name, stage or score,
-    `PolicyError` for a torch model and `IntegrityError` when the model's bytes are not what its manifest says.
+    `PolicyError` for a torch model and one that `compress` refused, `IntegrityError` when the model's bytes are not what its manifest says.
     """
     from appliance.store import check_name
 
@@ -81,6 +81,10 @@ def promote(store: Store, model: Model, name: str, to: str = "live", min_score: 
                 "`skerry export {model} --format onnx-int8` and promote what it makes",
                 model=model.reference,
             )
+        )
+    if model.meta.get("compressed", {}).get("verdict") == "refused":
+        raise PolicyError(
+            _("`{model}` was refused: it loses more than `skerry compress` was allowed to lose", model=model.reference)
         )
     with _changing(store, name) as current:
         if current and (current.target.version, current.target.min_score) == (model.id, min_score):

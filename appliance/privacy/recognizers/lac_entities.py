@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from appliance.errors import MissingPartError
+from appliance.privacy.recognizers.gazetteer import no_names
 from appliance.privacy.recognizers.person_zh import WORK
 from appliance.privacy.recognizers.plausible import DOUBTFUL
 from appliance.privacy.recognizers.plausible_zh import is_name
@@ -211,6 +212,8 @@ def _spans(characters: str, path: np.ndarray, chances: np.ndarray, lac: Lac, off
 
 
 def _names_somebody(name: str, word: str, alone: bool) -> bool:
+    if word.isascii() and word.casefold() in no_names():
+        return False
     if name == "PER":  # 张某 is hidden already
         courtesy = word.isascii() and (len(word) < 4 or word.lower() in _COURTESY)
         return len(word) > 1 and not courtesy and not word.endswith("某")

@@ -74,7 +74,7 @@ _NICK = re.compile(
     rf"|(?<![\u4e00-\u9fff0-9])([{_COMMON}])(?=(?:总|董|哥|姐|叔|婶|嫂|伯)(?:[,，。！!？?、:：\s]|$|说|在|的|把|你|您|那|好))"
     rf"|(?<![\u4e00-\u9fff0-9])([王李张刘陈杨黄赵吴周徐孙朱胡郭何林罗])(?=工(?:[,，。！!？?、:：\s]|$|说|在|的|把|你|您|那|好))"
     # 占老师: a surname that is in no list
-    rf"|(?:(?<!{_HAN})|班主任|联系人)((?![各该此某本两双男女好老新大小前名这那哪每位总校副个陪美网]){_HAN})(?=(?:老师|女士|先生)(?!们))"
+    rf"|(?:(?<!{_HAN})|班主任|联系人)((?![各该此某本两双男女好老新大小前名这那哪每位总校副个陪美网和与跟同给对向让请被把是的叫]){_HAN})(?=(?:老师|女士|先生)(?!们))"
 )
 # The characters of the transcription tables of Xinhua News Agency (Names of the World's Peoples): foreign names are written with few others.
 _SOUNDS = (
@@ -102,7 +102,8 @@ _NO_FIRST = frozenset("我你您他她它咱俺是在有没不请无未同与和
 _NO_GIVEN = frozenset(
     "是的在了不有和与及或为于之其等被把将从到对向给这那哪也都就还要想会能可应该请您你我他她它们个位名元年月日时分号"
 )
-_ROLES = frozenset(_LABEL.replace("?", "").split("|"))
+_BY_SURNAME = re.compile(SURNAME)
+_ROLES = frozenset(re.sub(".[?]", "", _LABEL).split("|")) | frozenset(_LABEL.replace("?", "").split("|"))
 _BEHIND_AT = frozenset("术今次近本当昨同入出早晚上下前后该此这那家院夜午")  # 于术后: 于 is `at`, no surname
 _NO_NAMES = frozenset(
     [
@@ -337,7 +338,9 @@ def _without_surname(text: str) -> Iterator[Hit]:
     """Yield transcribed names with a middle dot, and Tibetan ones; not in the title of a work."""
     for pattern in (_RARE, _IN_BRACKETS, _THEN_SEX_OR_AGE):
         for match in pattern.finditer(text):
-            if _plausible(match[1]) and match[1] not in _ROLES:
+            if match[1] in _ROLES or match[1][0] in _NO_FIRST:
+                continue
+            if match.start(1) > match.start() or (_BY_SURNAME.match(match[1]) and _plausible(match[1])):
                 yield Hit(*match.span(1), "PERSON", 0.6)
     for pattern in (_NEWBORN, _LATIN):
         for match in pattern.finditer(text):

@@ -196,3 +196,18 @@ def test_what_is_remembered_is_bounded(scrubber: Scrubber, monkeypatch: pytest.M
 def test_what_is_scrubbed_leaves_nothing_strong(scrubber: Scrubber) -> None:
     assert scrubber.leftovers("卡号4111111111111111") != []
     assert scrubber.leftovers("卡号<BANK_CARD_1>，电话<PHONE_1>") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["术后恢复可，平安出院。", "开户行填错了", "WBC 9.8×10^9/L，余无殊", "快递单号已更新", "患者于术后恢复"]
+)
+def test_forms_and_clinic_notes_without_a_name_stay(scrubber: Scrubber, text: str) -> None:
+    assert values(scrubber, text) == set()
+
+
+def test_items_of_a_list_are_found_as_alone(scrubber: Scrubber) -> None:
+    """One name ahead of another line must not hide it: a text file read as one record is read like its lines."""
+    lines = ["- Mei-Ling Tsai: teacher", "- Rafael Ortega: clerk", "- Olga Petrova: mayor", "- Tobias Krämer: cook"]
+    alone = [{value for value, _kind in values(scrubber, line)} for line in lines]
+    together = {value for value, _kind in values(scrubber, "\n".join(lines))}
+    assert set().union(*alone) <= together

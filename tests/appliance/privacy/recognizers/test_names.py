@@ -369,3 +369,40 @@ def test_ages_of_infants(text: str, expected: set[str]) -> None:
 @pytest.mark.parametrize("text", ["3个月后", "工期12天", "8月份", "住院5天"])
 def test_spans_of_time_are_no_ages(text: str) -> None:
     assert found(dates_zh, text, "AGE") == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("家长滑女士反映", "滑"),
+        ("一位尉迟先生来电", "尉迟"),
+        ("兹证明麦冬(身份证号码1)在职", "麦冬"),
+        ("民警那日苏(警号081273)出警", "那日苏"),
+        ("慢病随访:巫山红,72岁,高血压", "巫山红"),
+        ("参保人:祁连,女,汉族", "祁连"),
+        ("新生儿雷之子,体重3.35kg", "雷之子"),
+        ("留学生Amara Diallo,护照已交", "Amara Diallo"),
+        ("申请再审人呼延朔与被申请人", "呼延朔"),
+        ("支付原告仝晓燕赔偿款36元", "仝晓燕"),
+    ],
+)
+def test_rare_surnames_by_what_stands_behind_them(text: str, expected: str) -> None:
+    assert expected in found(person_zh, text, "PERSON")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "那先生的意思",
+        "女士们先生们",
+        "患者(男,45岁)",
+        "被告(女)",
+        "单位(工号)",
+        "方案,男女都可",
+        "天之子",
+        "原告赔偿款",
+        "和女士无关",
+    ],
+)
+def test_words_ahead_of_brackets_and_titles_are_no_names(text: str) -> None:
+    assert found(person_zh, text, "PERSON") == set()

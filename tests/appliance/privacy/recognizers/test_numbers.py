@@ -305,3 +305,44 @@ def test_dockets_of_courts(text: str, expected: list[str]) -> None:
 )
 def test_handles_between_other_characters(text: str, expected: list[str]) -> None:
     assert sorted(set(found(handle, text))) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("会诊单号20221206-0031", ["20221206-0031"]),
+        ("手环号2301170042", ["2301170042"]),
+        ("湘雅司鉴[2022]临鉴字第381号", ["[2022]临鉴字第381号", "湘雅司鉴[2022]临鉴字第381号"]),
+        ("渝北人社伤险认字〔2022〕1187号", ["渝北人社伤险认字〔2022〕1187号"]),
+        ("电动车车牌邕A·33871", ["邕A·33871"]),
+        ("车身号XDL20210900821", ["XDL20210900821"]),
+        ("办件编号37010320230512008", ["37010320230512008"]),
+        ("注册号370100200133421", ["370100200133421"]),
+        ("Interpreter used (ID 44821, Amharic)", ["44821"]),
+        ("20CR11873, Multnomah County", ["20CR11873"]),
+        ("authorization # A-20229931", ["A-20229931"]),
+        ("specimen SP-22-10443", ["SP-22-10443"]),
+        ("shield 2281", ["2281"]),
+        ("国发〔2022〕15号", []),
+        ("财税〔2016〕36号文", []),
+        ("注册号12", []),
+        ("(ID 12)", []),
+        ("a CR2032 cell", []),
+    ],
+)
+def test_labels_of_offices_and_decisions(text: str, expected: list[str]) -> None:
+    assert found(labelled_number, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("对方ID“数码小王子_01”", ["数码小王子_01"]),
+        ("买家昵称：爱笑的小鱼儿，申请退款".replace("：", ":"), ["爱笑的小鱼儿"]),
+        ("或v:huahua_0527,备注", ["huahua_0527"]),
+        ("昵称已修改", []),
+        ("Smith v: see below", []),
+    ],
+)
+def test_names_of_accounts_in_any_letters(text: str, expected: list[str]) -> None:
+    assert found(handle, text) == expected

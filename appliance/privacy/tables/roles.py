@@ -32,7 +32,9 @@ _SAMPLE = 200
 _IDENTIFYING = re.compile(
     r"姓名|名字|患者$|客户名|联系人|电话|手机|传真|邮箱|邮件|身份证|证件号|护照|账号|卡号|病案号|住院号|门诊号|医保号|社保号|车牌|微信|QQ|住址|地址|网址"
     r"|(?<![a-z])(?:(?:first|last|full|sur|given|family|patient|customer|contact)?[ _-]?name|phone|mobile|cell|tel|fax|e[ _-]?mail|ssn|mrn|nhs|passport"
-    r"|account|iban|card|licen[cs]e|plate|vin|address|street|url|ip|username|user|login|(?:\w+[ _-])?id|(?:\w+[ _-])?(?:no|num|number))(?![a-z])",
+    r"|account|iban|card|licen[cs]e|plate|vin|address|street|url|ip|username|user|login|(?:\w+[ _-])?id|(?:\w+[ _-])?(?:no|num|number))(?![a-z])"
+    r"|^(?:病人|客户|当事人|申请人|被保险人|投保人|员工|学生|原告|被告|医生|医师|户名)$"
+    r"|^(?:patient|customer|client|person|employee|applicant|member|student|plaintiff|defendant|physician|doctor|nurse)$",
     re.IGNORECASE,
 )
 _QUASI: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -268,3 +268,19 @@ def test_merged_cells_hold_their_value_each(tmp_path: Path) -> None:
     book.save(tmp_path / "b.xlsx")
     with pytest.raises(InputError, match="a name of its own"):
         read_table(tmp_path / "b.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("header", "role"),
+    [
+        ("patient", "identifying"),
+        ("Customer", "identifying"),
+        ("客户", "identifying"),
+        ("原告", "identifying"),
+        ("patient type", "insensitive"),
+    ],
+)
+def test_a_column_called_by_whom_it_is_about_identifies(tmp_path: Path, header: str, role: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header},x\nAnna,1\nAnna,1\nBela,1\n")
+    found = propose(tmp_path / "a.csv", tmp_path / "roles.toml", ScrubSettings())
+    assert found["columns"][0]["role"] == role

@@ -1,4 +1,4 @@
-"""The way in for a model that another Skerry signed (`skerry export --format serve-only`): ONNX and JSON alone, no torch."""
+"""The way in for a model that another Skerry signed (`skerry export --format serve-only`): ONNX or n-grams and JSON alone, no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import engine
+from appliance.engine.plan import files_of
 from appliance.errors import InputError, IntegrityError, PolicyError
 from appliance.schema import Model
 from appliance.signature import check_folder
@@ -16,7 +17,7 @@ from appliance.words import _
 
 __all__ = ["load"]
 
-_MODEL, _ABOUT = {"model.json", "model.onnx", "tokenizer.json"}, "about.json"
+_ABOUT = "about.json"
 _BESIDE = {_ABOUT, "card.json", "card.md", "parity.json", "scrub.json"}
 _BLOCK_BYTES = 1024**2
 
@@ -25,15 +26,16 @@ def load(store: Store, folder: Path, signer: str, name: str | None = None) -> di
     """Register the signed model in `folder` so that it can be promoted and served; it keeps its id, and its name unless `name` is given.
 
     `signer` is the fingerprint of the appliance that made it (`skerry doctor` there). Raises `IntegrityError` for another signer
-    or changed, missing and extra files, `PolicyError` for files that are not ONNX, JSON or the model's card, `InputError` for a model
+    or changed, missing and extra files, `PolicyError` for files that are no part of an ONNX or n-gram model or its card, `InputError` for a model
     that does not run.
     """
     fingerprint, files = check_folder(folder, signer)
-    for file in sorted(files.keys() - _MODEL - _BESIDE):
+    wanted = set(files_of("ngrams" if "model.safetensors" in files else "onnx"))
+    for file in sorted(files.keys() - wanted - _BESIDE):
         raise PolicyError(
-            _("`{path}` is neither ONNX nor JSON of a model; only those are taken in", path=folder / file)
+            _("`{path}` is no part of an ONNX or n-gram model; only those are taken in", path=folder / file)
         )
-    for file in sorted((_MODEL | {_ABOUT}) - files.keys()):
+    for file in sorted((wanted | {_ABOUT}) - files.keys()):
         raise InputError(_("`{folder}` lacks `{file}`; have it exported again", folder=folder, file=file))
     about = _about((folder / _ABOUT).read_bytes(), files[_ABOUT])
     with store.draft("model", name or about["name"], meta=about["meta"]) as draft:
@@ -44,7 +46,9 @@ def load(store: Store, folder: Path, signer: str, name: str | None = None) -> di
             _require_text(draft.folder / file)
         plan = engine.read_plan(draft.folder)
         if plan.format == "torch":
-            raise PolicyError(_("`{path}` is a torch model; a serving machine takes ONNX", path=folder / "model.json"))
+            raise PolicyError(
+                _("`{path}` is a torch model; a serving machine takes ONNX and n-grams", path=folder / "model.json")
+            )
         draft.meta |= {"format": plan.format, "signer": fingerprint}
         engine.load(draft.folder)
     model: Model = draft.artifact
@@ -78,8 +82,8 @@ def _about(content: bytes, digest: str) -> dict[str, Any]:
 
 
 def _require_text(path: Path) -> None:
-    """Raise `InputError` for a JSON file that is none and a page that is no text; the ONNX file is looked into when it is loaded."""
-    if path.suffix == ".onnx":
+    """Raise `InputError` for a JSON file that is none and a page that is no text; weights are looked into when they are loaded."""
+    if path.suffix in (".onnx", ".safetensors"):
         return
     try:
         text = path.read_text("utf-8")

@@ -11,6 +11,8 @@ from safetensors.numpy import save_file
 
 from appliance.engine.on_ngrams import Pieces, pack
 from appliance.engine.plan import Plan, write_plan
+from appliance.schema import Model
+from appliance.store import Store
 
 LABELS = ("card", "transfer", "账户")
 PIECES = Pieces(shortest=2, longest=4, words=2, rows_log2=10, max_characters=200)
@@ -32,3 +34,11 @@ def write_ngrams(folder: Path, bits: int = 4, pieces: Pieces = PIECES) -> Path:
     (folder / "config.json").write_text(json.dumps(asdict(pieces)), "utf-8")
     write_plan(folder, Plan("ngrams", "classify", LABELS, 32, "", "tiny", ("en", "zh")))
     return folder
+
+
+def add_ngrams(store: Store, name: str = "triage") -> Model:
+    """Register a tiny n-gram model in the store."""
+    with store.draft("model", name, meta={"format": "ngrams"}) as draft:
+        write_ngrams(draft.folder)
+    model: Model = draft.artifact
+    return model

@@ -12,6 +12,10 @@ from appliance.words import _
 
 FORMATS = ("torch", "onnx", "onnx-int8", "ngrams")
 _FILE = "model.json"
+_FILES = {
+    "torch": (_FILE, "config.json", "tokenizer.json", "model.safetensors"),
+    "ngrams": (_FILE, "config.json", "model.safetensors"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Plan:
     base: str
     languages: tuple[str, ...]
     reduce_range: bool = False
+
+
+def files_of(form: str) -> tuple[str, ...]:
+    """Return the names of the files that a model of a format is made of, and no other is."""
+    return _FILES.get(form, (_FILE, "tokenizer.json", "model.onnx"))
 
 
 def read_plan(folder: Path) -> Plan:

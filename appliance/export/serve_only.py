@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance import __version__
+from appliance.engine.plan import files_of
 from appliance.errors import InputError, NotFoundError, PolicyError
 from appliance.files import fsync_path
 from appliance.keys import key_folder
@@ -17,11 +18,7 @@ from appliance.signature import sign_folder
 from appliance.store import Store
 from appliance.words import _
 
-_MODEL, _CARDS, _ABOUT = (
-    ("model.json", "model.onnx", "tokenizer.json"),
-    ("card.json", "card.md", "parity.json"),
-    "about.json",
-)
+_CARDS, _ABOUT = ("card.json", "card.md", "parity.json"), "about.json"
 _SCRUB = "scrub.json"
 _TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio")
 _COUNTS = ("rows", "held_back", "findings")
@@ -91,8 +88,9 @@ def _require_scrubbed(store: Store, model: Model) -> None:
 
 
 def _write(store: Store, model: Model, folder: Path) -> dict[str, Any]:
-    for name in (*_MODEL, *_CARDS):
-        if name in _MODEL or (model.folder / name).exists():
+    parts = files_of(model.format)
+    for name in (*parts, *_CARDS):
+        if name in parts or (model.folder / name).exists():
             shutil.copyfile(model.folder / name, folder / name)
     scrubs = [item for item in _ancestors(store, model) if item.meta.get("stage") == "scrubbed"]
     about = {

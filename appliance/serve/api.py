@@ -355,7 +355,7 @@ def _metadata(served: Served) -> dict[str, Any]:
     return {
         "name": served.release.name,
         "versions": [served.version],
-        "platform": "onnx_onnxruntime",
+        "platform": "skerry_ngrams" if served.engine.plan.format == "ngrams" else "onnx_onnxruntime",
         "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
         "outputs": outputs,
     }

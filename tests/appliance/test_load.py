@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from appliance import engine, signature
@@ -17,6 +18,7 @@ from appliance.export.serve_only import serve_only
 from appliance.load import load
 from appliance.release.registry import promote
 from appliance.store import Store
+from tests.tiny_ngrams import add_ngrams
 from tests.tiny_onnx import add_model, text
 
 # The command line of a serving box: whoever imports torch, transformers, spaCy or pyarrow there dies.
@@ -72,6 +74,25 @@ def test_it_answers_to_the_bit_on_a_machine_without_torch(folder: Path, signer: 
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     at_home = engine.load(sent.folder).predict(texts)
     assert [(row["label"], row["score"]) for row in answers] == [(one.label, one.score) for one in at_home]
+
+
+def test_an_n_gram_model_comes_in_and_goes_live_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its weights are safetensors; a torch model's are refused."""
+    monkeypatch.setenv("SKERRY_STORE__KEY_FOLDER", str(tmp_path / "sender-keys"))
+    sender = Store.open(tmp_path / "sender")
+    sent = add_ngrams(sender)
+    serve_only(sender, sent, tmp_path / "stick")
+    fingerprint = signature.known_fingerprint(tmp_path / "sender-keys") or ""
+    store = Store.open(tmp_path / "home")
+    assert load(store, tmp_path / "stick", fingerprint)["model"] == sent.reference
+    arrived = store.model("triage")
+    promote(store, arrived, "triage")
+    assert np.array_equal(engine.load(arrived.folder).logits(["a card"]), engine.load(sent.folder).logits(["a card"]))
+    plan = tmp_path / "stick" / "model.json"
+    plan.write_text(plan.read_text().replace("ngrams", "torch"))
+    sign_again(tmp_path / "stick", tmp_path)
+    with pytest.raises(PolicyError, match="torch"):
+        load(store, tmp_path / "stick", fingerprint)
 
 
 def test_the_loaded_model_is_the_same_artifact_with_its_card_beside(folder: Path, signer: str, tmp_path: Path) -> None:
@@ -146,8 +167,8 @@ def code(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("plant", "error", "said"),
     [
-        (pickled, PolicyError, "neither ONNX nor JSON"),
-        (code, PolicyError, "neither ONNX nor JSON"),
+        (pickled, PolicyError, "no part of an ONNX or n-gram model"),
+        (code, PolicyError, "no part of an ONNX or n-gram model"),
         (pickle_as_onnx, InputError, "no ONNX file"),
         (pickle_as_card, InputError, "cannot read"),
         (torch_plan, PolicyError, "is a torch model"),

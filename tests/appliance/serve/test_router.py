@@ -12,6 +12,7 @@ from appliance.release.registry import promote, releases_folder, rollback
 from appliance.serve.problems import Problem
 from appliance.serve.router import Router
 from appliance.store import Store
+from tests.tiny_ngrams import LABELS, add_ngrams
 from tests.tiny_onnx import add_model, text
 
 
@@ -45,6 +46,16 @@ def test_the_only_release_needs_no_name(store: Store) -> None:
     assert router.pick(None) is router.pick("triage") is router.pick("triage", model.id[:12])
     answer = router.pick(None).predict(text(5))
     assert answer.label in answer.probabilities
+
+
+def test_an_n_gram_model_is_served_like_any_other(store: Store) -> None:
+    model = add_ngrams(store)
+    promote(store, model, "triage")
+    router = router_of(store)
+    router.load()
+    served = router.pick("triage", model.id[:12])
+    assert served.engine.plan.format == "ngrams"
+    assert served.predict("我的卡 was declined").label in LABELS
 
 
 def test_several_releases_need_one(store: Store) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 import random
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -25,7 +27,6 @@ from appliance.settings import TrainSettings
 from appliance.train.classify import Rows
 from appliance.train.loop import fine_tune
 from appliance.train.probe import embed
-from appliance.train.train import total_steps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +49,8 @@ __all__ = [
 
 NO_LABEL = -1
 _RELATION_HEADS = 12
+_EPOCH_ROWS = 2_000, 20_000
+_CHECKPOINT_STEPS = 300
 _WORD = re.compile(
     r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+\s*"
 )  # a Han character, or a run of others
@@ -73,7 +76,11 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How long and by which loss a student learns, see the module. `epochs` are passes over all rows, copies too; the rate is the highest of a cosine."""
+    """How long and by which loss a student learns, see the module; the rate is the highest of a cosine.
+
+    An epoch is as many rows as were given, copies not counted, but at least 2,000 and at most 20,000: few rows are learned more often, of many a
+    part is enough.
+    """
 
     epochs: float
     learning_rate: float
@@ -207,29 +214,31 @@ def recover(
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0  # a small student has no room to spare; what rows vary by are the copies
-    settings = _settings(recovery, len(rows))
     fine_tune(
         network,
         (student.ids(rows.texts), rows.targets),
         (student.ids(judge.texts), judge.targets) if judge else None,
-        settings,
+        _settings(recovery),
         device.precision(),
         scratch,
-        total_steps(len(rows), settings),
+        _steps(recovery, len(rows.subjects)),
         loss=_Loss(rows, recovery, guide, place),
     )
     return replace(student, network=network.to("cpu").eval())
 
 
-def _settings(recovery: Recovery, rows: int) -> TrainSettings:
-    steps = -(-rows // recovery.batch_rows)
+def _steps(recovery: Recovery, rows: int) -> int:
+    least, most = _EPOCH_ROWS
+    return max(1, math.ceil(recovery.epochs * min(max(rows, least), most) / recovery.batch_rows))
+
+
+def _settings(recovery: Recovery) -> TrainSettings:
     return TrainSettings(
-        epochs=recovery.epochs,
         learning_rate=recovery.learning_rate,
         batch_rows=recovery.batch_rows,
         seed=recovery.seed,
-        patience=int(recovery.epochs) + 1,  # the schedule ends when it ends: its last epochs are the best ones
-        checkpoint_steps=steps,
+        patience=sys.maxsize,  # the schedule ends when it ends: its last steps are the best ones
+        checkpoint_steps=_CHECKPOINT_STEPS,
     )
 
 

@@ -63,14 +63,14 @@ class Recipe:
 
 PRESETS = {
     "int8": Recipe(),
-    "safe": Recipe(reserve=4000, heads=36, neurons=4608, recovery=Recovery(3, 2e-4), table_bits=4),
+    "safe": Recipe(reserve=4000, heads=36, neurons=4608, recovery=Recovery(6, 2e-4), table_bits=4),
     "small": Recipe(
         reserve=2000,
         layers=3,
-        settle=Recovery(1, 2e-4),
+        settle=Recovery(2, 2e-4),
         heads=9,
         neurons=1152,
-        recovery=Recovery(8, 5e-4),
+        recovery=Recovery(16, 5e-4),
         table_bits=4,
     ),
     "tiny": Recipe(ngrams=True),

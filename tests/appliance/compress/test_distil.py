@@ -25,7 +25,7 @@ from tests.fakes import tiny_records
 LABELS = ("card", "transfer", "account")
 RECORDS = tiny_records(60)
 ROWS = Rows(tuple(record.text for record in RECORDS), tuple(LABELS.index(str(record.label)) for record in RECORDS))
-SHORT = Recovery(epochs=2, learning_rate=3e-3, batch_rows=8)
+SHORT = Recovery(epochs=0.12, learning_rate=3e-3, batch_rows=8)  # 30 steps: an epoch is 2,000 rows
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_student_comes_nearer_to_its_teacher(
     """Of two layers one is left; after learning its answers diverge less. The student given is not changed."""
     cut = keep_layers(tiny, [0])
     before, given = divergence(rows.logits, answers(cut, rows.texts)), weights(cut)
-    learned = distil.recover(cut, rows, replace(recovery, epochs=4), tmp_path / "learning", guide=tiny)
+    learned = distil.recover(cut, rows, replace(recovery, epochs=0.24), tmp_path / "learning", guide=tiny)
     assert divergence(rows.logits, answers(learned, rows.texts)) < before / 2
     assert weights(cut) == given and not learned.network.training
 
@@ -142,7 +142,7 @@ def test_rows_without_any_label_teach_too(tiny: Student, rows: Transfer, tmp_pat
     """Unlabelled site text: the teacher's answers are enough, and the loss stays a number."""
     cut = keep_layers(tiny, [0])
     nameless = replace(rows, targets=(NO_LABEL,) * len(rows))
-    learned = distil.recover(cut, nameless, replace(SHORT, epochs=4), tmp_path / "learning")
+    learned = distil.recover(cut, nameless, replace(SHORT, epochs=0.24), tmp_path / "learning")
     assert divergence(rows.logits, answers(learned, rows.texts)) < divergence(rows.logits, answers(cut, rows.texts)) / 2
 
 
@@ -156,8 +156,11 @@ def test_a_label_wins_over_the_teacher_only_by_its_share(tiny: Student, tmp_path
         assert (answers(learned, rows.texts).argmax(1) == other).mean() == expected
 
 
-def test_a_killed_recovery_ends_with_the_same_weights(tiny: Student, rows: Transfer, tmp_path: Path) -> None:
-    """SIGKILL behind the first epoch's checkpoint (15 steps); the rest is learned in this process."""
+def test_a_killed_recovery_ends_with_the_same_weights(
+    tiny: Student, rows: Transfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL between two checkpoints; the rest is learned in this process."""
+    monkeypatch.setattr(distil, "_CHECKPOINT_STEPS", 15)
     cut = keep_layers(tiny, [0])
     straight = distil.recover(cut, rows, SHORT, tmp_path / "straight")
     with warnings.catch_warnings():

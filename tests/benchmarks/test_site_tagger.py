@@ -73,6 +73,14 @@ def test_a_session_that_remembers_runs_a_batch_once(site_tagger: ModuleType) -> 
     assert session.runs == 2
 
 
+def test_overlapping_spans_are_one(site_tagger: ModuleType) -> None:
+    ours, theirs = (
+        [(0, 3, "PERSON"), (5, 9, "ADDRESS")],
+        [(2, 4, "ORGANIZATION"), (6, 7, "LOCATION"), (9, 10, "PERSON")],
+    )
+    assert site_tagger.joined(ours, theirs) == [(0, 4, "PERSON"), (5, 9, "ADDRESS"), (9, 10, "PERSON")]
+
+
 @pytest.mark.long
 @pytest.mark.filterwarnings("default")  # the exporter tells about its own parts
 def test_what_is_taught_becomes_a_recognizer(site_tagger: ModuleType, tmp_path: Path) -> None:

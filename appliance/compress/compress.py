@@ -210,7 +210,7 @@ def _presets(case: Case) -> list[Variant]:
         if variants and _spent_s(case) >= case.settings.budget_s:
             break
         progress("variants", len(variants), len(names))
-        variants.append(_variant(case, name, PRESETS[name]))
+        variants.append(_variant(case, name, PRESETS[name](case.teacher)))
     return variants
 
 

@@ -25,6 +25,7 @@ from appliance.compress.layers import best, keep_layers
 from appliance.compress.quantize import quantize
 from appliance.compress.student import Student, layers, read, write
 from appliance.engine.on_onnx import saturates
+from appliance.engine.on_torch import widths
 from appliance.export.to_int8 import Kind
 from appliance.train.checkpoint import intact, writing
 from appliance.train.classify import Rows
@@ -61,19 +62,30 @@ class Recipe:
     ngrams: bool = False
 
 
-PRESETS = {
-    "int8": Recipe(),
-    "safe": Recipe(reserve=4000, heads=36, neurons=4608, recovery=Recovery(6, 2e-4), table_bits=4),
-    "small": Recipe(
-        reserve=2000,
-        layers=3,
-        settle=Recovery(2, 2e-4),
-        heads=9,
-        neurons=1152,
-        recovery=Recovery(16, 5e-4),
-        table_bits=4,
-    ),
-    "tiny": Recipe(ngrams=True),
+def _part(teacher: Student, count: int, share: float, **rest: Any) -> Recipe:
+    """Return a recipe that keeps `count` layers and a share of their heads and neurons."""
+    width = widths(teacher.network["encoder"])[0]
+    heads, neurons = (max(1, round(width[part] * share)) for part in ("heads", "neurons"))
+    return Recipe(layers=count, heads=count * heads, neurons=count * neurons, **rest)
+
+
+def _safe(teacher: Student) -> Recipe:
+    count = len(layers(teacher.network))
+    return _part(teacher, count, 5 / 12, reserve=4000, recovery=Recovery(6, 2e-4), table_bits=4)
+
+
+def _small(teacher: Student) -> Recipe:
+    count = max(3, len(layers(teacher.network)) // 3)
+    learned = {"settle": Recovery(2, 2e-4), "recovery": Recovery(16, 5e-4)}
+    return _part(teacher, count, 1 / 4, reserve=3000, table_bits=4, **learned)
+
+
+# What a preset does with a teacher, whose depth and width it goes by.
+PRESETS: dict[str, Callable[[Student], Recipe]] = {
+    "int8": lambda _teacher: Recipe(),
+    "safe": _safe,
+    "small": _small,
+    "tiny": lambda _teacher: Recipe(ngrams=True),
 }
 
 

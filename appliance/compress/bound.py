@@ -20,10 +20,10 @@ __all__ = ["bounds", "rows_needed", "upper_bound"]
 _ALPHA = 0.05
 _GAMMA = 0.001  # spent on the share of rows on which just one model is right
 _Z = 1.6448536269514722  # the 95 % point of the normal distribution
-_PLACES = 9  # shares looked at within their confidence limits
-_STEPS = 14  # halvings: the bound is rounded up by less than 1e-4 of its own width
+_PLACES = 7  # shares looked at within their confidence limits
+_STEPS = 10  # halvings: the bound is rounded up by less than 1e-3 of its distance from the drop
 _TINY = 1e-300
-_TAIL = 9.0  # standard deviations beyond which a count adds less than 1e-18
+_TAIL = 6.0  # standard deviations (and so many counts) beyond which nothing is summed up: less than 1e-8
 
 
 def bounds(lost: int, won: int, rows: int) -> tuple[float, float]:

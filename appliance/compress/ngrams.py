@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from appliance.base.choose import han_share
 from appliance.compress.distil import NO_LABEL, Transfer, kl_loss
 from appliance.compress.vocabulary import held_by_many
-from appliance.engine.on_ngrams import Pieces, pack
+from appliance.engine.on_ngrams import NgramsEngine, Pieces, pack
 from appliance.engine.plan import Plan, write_plan
 from appliance.jobs import progress
+from appliance.train.classify import Rows, measure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,8 @@ class Learning:
     width: int = 32
     bits: int = 4
     min_subjects: int = 5
-    passes: int = 8
-    most_steps: int = 1500
+    passes: tuple[int, ...] = (1, 2, 4, 8)
+    most_steps: int = 3000
     batch_rows: int = 256
     learning_rate: float = 5e-3
     temperature: float = 2.0
@@ -58,21 +59,44 @@ class Learning:
     seed: int = 0
 
 
-def distil(rows: Transfer, plan: Plan, folder: Path, learning: Learning | None = None) -> None:
+def distil(
+    rows: Transfer, plan: Plan, folder: Path, judge: Rows | None = None, learning: Learning | None = None
+) -> None:
     """Write the student of `rows` into `folder`: a model to serve, and `parameters.json` beside it.
 
-    `plan` is the teacher's. The same rows give the same bytes on one thread. It takes seconds to a minute: a killed one starts again.
+    `plan` is the teacher's. The more labels and the softer the answers, the longer such a student may learn before it knows its rows by heart: it learns
+    anew for longer and longer until it answers `judge` no better. The same rows give the same bytes on one thread. It takes a minute: a killed one starts again.
     """
     from safetensors.numpy import save_file
 
     learning = learning or Learning()
     pieces = choose_pieces(rows.texts, plan.max_tokens, learning.rows_log2)
-    table, head, bias = _learn(rows, pieces, learning)
-    save_file(_whole_numbers(table, head, bias, learning.bits), folder / "model.safetensors")
+    plan = replace(plan, format="ngrams", prefix="", reduce_range=False)
+    read = [pieces.read(text)[0] for text in rows.texts]
+    tensors = _best(rows, read, pieces, plan, judge, learning)
+    save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(asdict(pieces)) + "\n", "utf-8")
-    write_plan(folder, replace(plan, format="ngrams", prefix="", reduce_range=False))
-    count = {"embedding": table.numel(), "encoder": head.numel() + bias.numel()}
+    write_plan(folder, plan)
+    count = {"embedding": pieces.rows * learning.width, "encoder": tensors["head"].size + tensors["bias"].size}
     (folder / "parameters.json").write_text(json.dumps(count), "utf-8")
+
+
+def _best(
+    rows: Transfer, read: Sequence[Array], pieces: Pieces, plan: Plan, judge: Rows | None, learning: Learning
+) -> dict[str, Array]:
+    """Return the tensors of the first number of passes after which more are no better for the accuracy on `judge`; without a judge, of the middle one."""
+    known = _known(read[: len(rows.subjects)], rows.subjects, pieces.rows, learning.min_subjects)
+    if not judge:
+        return _learn(rows, read, known, learning, learning.passes[len(learning.passes) // 2])
+    best: dict[str, Array] = {}
+    reached = -1.0
+    for passes in learning.passes:
+        tensors = _learn(rows, read, known, learning, passes)
+        accuracy = measure(NgramsEngine(plan, pieces, tensors).logits(judge.texts), judge.targets)["accuracy"]
+        if accuracy <= reached:
+            break
+        best, reached = tensors, accuracy
+    return best
 
 
 def choose_pieces(texts: Sequence[str], max_tokens: int, rows_log2: int) -> Pieces:
@@ -81,33 +105,33 @@ def choose_pieces(texts: Sequence[str], max_tokens: int, rows_log2: int) -> Piec
     return Pieces(shortest, longest, 2, rows_log2, max_tokens * _CHARACTERS_PER_TOKEN)
 
 
-def _learn(rows: Transfer, pieces: Pieces, learning: Learning) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return table (rows, width) before it is rounded, head (labels, width) and bias (labels,)."""
+def _learn(
+    rows: Transfer, read: Sequence[Array], known: torch.Tensor, learning: Learning, passes: int
+) -> dict[str, Array]:
+    """Return the tensors of an `ngrams` model that went over all rows so many times. `read` are the pieces of each, `known` (table rows, 1) is 1 for the rows that may learn."""
     import torch
 
-    read = [pieces.read(text)[0] for text in rows.texts]
-    known = _known(read[: len(rows.subjects)], rows.subjects, pieces.rows, learning.min_subjects)
     truth, targets = torch.from_numpy(rows.logits), torch.tensor(rows.targets)
     random = torch.Generator().manual_seed(learning.seed)
-    table = torch.zeros(pieces.rows, learning.width, requires_grad=True)
+    table = torch.zeros(len(known), learning.width, requires_grad=True)
     head = torch.randn(truth.shape[1], learning.width, generator=random) / learning.width**0.5
     head, bias = head.requires_grad_(), torch.zeros(truth.shape[1], requires_grad=True)
     optimizer = torch.optim.Adam([table, head, bias], lr=learning.learning_rate, betas=(0.9, 0.99), fused=True)
-    batches = _batches(len(read), learning, random)
+    batches = _batches(len(read), passes, learning, random)
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / 20) * (1 - step / len(batches))
     )
     for step, batch in enumerate(batches):
-        rounding = step >= len(batches) // 2
-        seen = _fake_rounded(table * known, learning.bits) if rounding else table * known
-        logits = _bags(seen, [read[row] for row in batch]) @ head.T + bias
+        seen = table * known
+        rounded = _fake_rounded(seen, learning.bits) if step >= len(batches) // 2 else seen
+        logits = _bags(rounded, [read[row] for row in batch]) @ head.T + bias
         loss = _loss(logits, truth[batch], targets[batch], learning)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         rate.step()
-        progress("n-grams", step + 1, len(batches), loss=round(loss.item(), 4))
-    return (table * known).detach(), head.detach(), bias.detach()
+        progress("n-grams", step + 1, len(batches), passes=passes, loss=round(loss.item(), 4))
+    return _whole_numbers((table * known).detach(), head.detach(), bias.detach(), learning.bits)
 
 
 def _known(read: Sequence[Array], subjects: Sequence[str | None], rows: int, min_subjects: int) -> torch.Tensor:
@@ -119,13 +143,13 @@ def _known(read: Sequence[Array], subjects: Sequence[str | None], rows: int, min
     return known
 
 
-def _batches(count: int, learning: Learning, random: torch.Generator) -> list[list[int]]:
+def _batches(count: int, passes: int, learning: Learning, random: torch.Generator) -> list[list[int]]:
     """Deal out the row numbers, shuffled anew in each pass; the last rows of a pass that fill no batch wait for the next pass's luck."""
     import torch
 
     size = min(count, learning.batch_rows, max(_FEWEST_ROWS, count // _BATCHES_OF_A_PASS))
     batches: list[list[int]] = []
-    for _pass in range(learning.passes):
+    for _pass in range(passes):
         order = torch.randperm(count, generator=random).tolist()
         batches += [order[start : start + size] for start in range(0, count - size + 1, size)]
     return batches[: learning.most_steps]

@@ -103,7 +103,7 @@ def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, 
     """
     key = _key(_identity(teacher, rows, judge), asdict(recipe))
     if recipe.ngrams:
-        return _once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder))
+        return _once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge))
     student = shrink(recipe, teacher, rows, judge, scratch)
 
     def make(folder: Path) -> None:

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from appliance import engine
+from appliance import engine, jobs
 from appliance.compress.distil import NO_LABEL, Transfer, drop_words
 from appliance.compress.ngrams import Learning, choose_pieces, distil
 from appliance.compress.ngrams import _fake_rounded as fake_rounded
 from appliance.compress.ngrams import _steps as steps
 from appliance.engine.plan import Plan
+from appliance.train.classify import Rows
 from tests.fakes import tiny_records
 
 LABELS = ("card", "transfer", "account")
 PLAN = Plan("torch", "classify", LABELS, 64, "query: ", "tiny", ("en", "zh"))
-SMALL = Learning(rows_log2=12, width=8, min_subjects=2, passes=6)
+SMALL = Learning(rows_log2=12, width=8, min_subjects=2, passes=(6,))
 RECORDS = tiny_records(160)
 TEXTS, HELD_OUT = [[record.text for record in part] for part in (RECORDS[:120], RECORDS[120:])]
 TRUTH, HELD_OUT_TRUTH = [
@@ -39,7 +40,7 @@ def rows(labels: bool = True, subjects: tuple[str | None, ...] = (None,) * 120) 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("student")
-    distil(rows(), PLAN, folder, SMALL)
+    distil(rows(), PLAN, folder, learning=SMALL)
     return folder
 
 
@@ -51,8 +52,25 @@ def test_it_answers_texts_that_it_has_not_seen(student: Path) -> None:
 
 def test_the_teacher_alone_teaches_it(tmp_path: Path) -> None:
     """No row has a label: unlabelled text of the site is enough."""
-    distil(rows(labels=False), PLAN, tmp_path, SMALL)
+    distil(rows(labels=False), PLAN, tmp_path, learning=SMALL)
     assert (engine.load(tmp_path).logits(HELD_OUT).argmax(1) == HELD_OUT_TRUTH).mean() > 0.9
+
+
+def test_it_stops_learning_where_more_helps_no_more(tmp_path: Path) -> None:
+    """Each number of passes starts anew; the first after which twice as many are no better is kept."""
+    judge = Rows(tuple(HELD_OUT), tuple(HELD_OUT_TRUTH))
+    told: list[float] = []
+    watching = jobs.reporter.set(lambda _step, _done, _total, numbers: told.append(numbers["passes"]))
+    try:
+        distil(rows(), PLAN, tmp_path, judge, replace(SMALL, passes=(2, 4, 8, 16)))
+    finally:
+        jobs.reporter.reset(watching)
+    tried = sorted(set(told))
+    assert 2 <= len(tried) < 4
+    (tmp_path / "alone").mkdir()
+    distil(rows(), PLAN, tmp_path / "alone", learning=replace(SMALL, passes=(int(tried[-2]),)))
+    kept, alone = (folder / "model.safetensors" for folder in (tmp_path, tmp_path / "alone"))
+    assert kept.read_bytes() == alone.read_bytes()
 
 
 def test_the_folder_is_a_model_with_its_parameters_beside(student: Path) -> None:
@@ -68,21 +86,21 @@ def test_the_folder_is_a_model_with_its_parameters_beside(student: Path) -> None
 
 
 def test_the_same_rows_give_the_same_bytes(student: Path, tmp_path: Path) -> None:
-    distil(rows(), PLAN, tmp_path, SMALL)
+    distil(rows(), PLAN, tmp_path, learning=SMALL)
     for path in student.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_table_takes_its_bits(tmp_path: Path, bits: int) -> None:
-    distil(rows(), PLAN, tmp_path, replace(SMALL, passes=1, bits=bits))
+    distil(rows(), PLAN, tmp_path, learning=replace(SMALL, passes=(1,), bits=bits))
     size = (tmp_path / "model.safetensors").stat().st_size
     assert 0 <= size - 4096 * 8 * bits // 8 < 600
 
 
 def test_words_of_one_person_leave_no_trace(tmp_path: Path) -> None:
     """All 120 texts are about one subject: nobody's rows are learned, and all texts get the same answer."""
-    distil(rows(subjects=("one",) * 120), PLAN, tmp_path, replace(SMALL, passes=1))
+    distil(rows(subjects=("one",) * 120), PLAN, tmp_path, learning=replace(SMALL, passes=(1,)))
     logits = engine.load(tmp_path).logits(TEXTS)
     assert np.array_equal(logits, np.tile(logits[0], (120, 1)))
 

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from appliance.release.registry import promote, rollback
 from appliance.serve.access import add_key, revoke_key
 from appliance.store import Store
 from tests.servers import Server, home_with_release, running
+from tests.tiny_ngrams import add_ngrams
 from tests.tiny_onnx import LABELS, MAX_TOKENS, add_model, text
 
 SECRET = "110101194912310021"
@@ -223,6 +225,18 @@ def test_infer_fails_whole_and_names_the_text(server: Server) -> None:
     answer = server.client.post("/v2/models/triage/infer", content='{"inputs": [' + tensor + "]}")
     assert answer.status_code == 400
     assert "`inputs[0].data[1]`" in answer.json()["error"]
+
+
+def test_an_n_gram_model_answers_and_says_what_it_is(tmp_path: Path) -> None:
+    store, key = home_with_release(tmp_path)
+    model = add_ngrams(store, "small")
+    promote(store, model, "triage")
+    with running(store.home, key) as started:
+        body = started.client.get("/v2/models/triage").json()
+        assert (body["versions"], body["platform"]) == ([model.id[:12]], "skerry_ngrams")
+        answer = ask(started, "my card", "我的卡", probabilities=True).json()
+        assert answer["version"] == model.id[:12]
+        assert all(abs(sum(row["probabilities"].values()) - 1) < 1e-9 for row in answer["predictions"])
 
 
 def test_metadata_tells_names_and_shapes(server: Server) -> None:

@@ -729,7 +729,7 @@ def train(
 def export(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
     format: Annotated[
-        Literal["onnx", "onnx-int8", "serve-only"] | None,
+        Literal["onnx", "onnx-int8", "onnx-int8-static", "tensorrt", "serve-only"] | None,
         typer.Option("--format", help=_("Format; serve-only: a signed folder without torch, for `skerry load`.")),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help=_("New folder of a serve-only export."))] = None,

@@ -131,11 +131,11 @@ class Dataset(Artifact):
 
 @dataclass(frozen=True, slots=True)
 class Model(Artifact):
-    """A model in one format: `meta["format"]` is `torch`, `onnx` or `onnx-int8`."""
+    """A model in one format: `meta["format"]` is one of `engine.plan.FORMATS`."""
 
     @property
     def format(self) -> str:
-        """`torch`, `onnx` or `onnx-int8`."""
+        """One of `engine.plan.FORMATS`."""
         return str(self.meta["format"])
 
 

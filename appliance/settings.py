@@ -214,13 +214,19 @@ class TrainSettings(Section):
 class ExportSettings(Section):
     """Portable models."""
 
-    format: Literal["onnx", "onnx-int8"] = Field("onnx-int8", description="format of `skerry export` and of the recipe")
+    format: Literal["onnx", "onnx-int8", "onnx-int8-static", "tensorrt"] = Field(
+        "onnx-int8",
+        description="format of `skerry export` and of the recipe; onnx-int8-static for texts in batches, tensorrt for a GPU",
+    )
+    calibration: Literal["error", "entropy", "percentile"] = Field(
+        "error", description="how onnx-int8-static and tensorrt measure the range of activations"
+    )
     opset: int = Field(20, ge=18, description="ONNX operator set")
     max_logit_difference: float = Field(
         1e-3, gt=0, description="largest logit difference of an fp32 export on real rows"
     )
     min_agreement: float = Field(
-        0.97, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
+        0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
     )
     parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
     reduce_range: Literal["auto", "on", "off"] = Field(

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from appliance.engine.on_torch import load_network
 from appliance.engine.plan import read_plan, write_plan
-from appliance.export.to_int8 import Kind, to_int8
+from appliance.export.to_int8 import FORMATS, Kind, to_int8
 from appliance.export.to_onnx import to_onnx
 
-FORMATS: dict[Kind, str] = {"dynamic": "onnx-int8"}
 _OPSET = 20
 
 

@@ -1,4 +1,4 @@
-"""Run `onnx` and `onnx-int8` models with ONNX Runtime: numpy, onnxruntime and tokenizers, never torch.
+"""Run `onnx`, `onnx-int8` and `onnx-int8-static` models with ONNX Runtime: numpy, onnxruntime and tokenizers, never torch.
 
 Each text runs alone (batch 1, no padding). Dynamic int8 has one activation scale a batch, so that in company a text
 would get another answer (microsoft/onnxruntime#10111); alone, it gets the same answer bit for bit under any load.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import device
 from appliance.engine.onnx_file import open_session
-from appliance.engine.plan import Plan, read_plan
+from appliance.engine.plan import INT8, Plan, read_plan
 from appliance.engine.texts import Reader, answers
 from appliance.errors import InputError
 from appliance.words import _
@@ -81,7 +81,7 @@ def load(folder: Path) -> OnnxEngine:
     except OSError as error:
         raise InputError(_("cannot read `{path}`: {error}", path=path, error=error.strerror)) from error
     # An int8 file made for CPUs without the overflow takes the exact kernel here. Where it is not needed it would cost half the speed.
-    exact = plan.format == "onnx-int8" and not plan.reduce_range and saturates(platform.machine(), device.cpu()[1])
+    exact = plan.format in INT8 and not plan.reduce_range and saturates(platform.machine(), device.cpu()[1])
     engine = OnnxEngine(plan, Reader(folder, plan), open_session(content, path, exact))
     _try_longest(engine, path)
     return engine

@@ -10,7 +10,8 @@ from typing import Any
 from appliance.errors import InputError
 from appliance.words import _
 
-FORMATS = ("torch", "onnx", "onnx-int8", "ngrams")
+FORMATS = ("torch", "onnx", "onnx-int8", "onnx-int8-static", "tensorrt", "ngrams")
+INT8 = ("onnx-int8", "onnx-int8-static", "tensorrt")  # whose plans tell the range of the weights
 _FILE = "model.json"
 _FILES = {
     "torch": (_FILE, "config.json", "tokenizer.json", "model.safetensors"),
@@ -79,7 +80,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
     """Write `model.json`; the same plan gives the same bytes."""
     content = (
         asdict(plan)
-        if plan.format == "onnx-int8"
+        if plan.format in INT8
         else {key: value for key, value in asdict(plan).items() if key != "reduce_range"}
     )
     (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", "utf-8")

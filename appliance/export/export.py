@@ -16,8 +16,16 @@ from appliance.engine.plan import read_plan, write_plan
 from appliance.engine.texts import Reader
 from appliance.errors import NotFoundError
 from appliance.export.latency import SHAPES, latency, latency_ratio
-from appliance.export.parity import Parity, check_agreement, check_exact, parity, sample_texts
-from appliance.export.to_int8 import to_int8
+from appliance.export.parity import (
+    Parity,
+    check_agreement,
+    check_company,
+    check_exact,
+    differ_in_company,
+    parity,
+    sample_texts,
+)
+from appliance.export.to_int8 import FORMATS, to_int8
 from appliance.export.to_onnx import to_onnx
 from appliance.schema import Dataset, Model
 from appliance.settings import ExportSettings
@@ -74,16 +82,21 @@ def export_folder(
     check_exact(exact, settings.max_logit_difference)
     if settings.format == "onnx":
         return exact, {}
-    plan = replace(plan, format="onnx-int8", reduce_range=_reduce_range(settings))
+    plan = replace(plan, format=settings.format, reduce_range=settings.format != "tensorrt" and _reduce_range(settings))
     (target / "model.onnx").rename(target / "exact.onnx")
     reader = Reader(target, plan)
     rows = [reader.read(text)[0] for text in texts[:_SMOOTHING_ROWS]]
-    to_int8(target / "exact.onnx", target / "model.onnx", plan.reduce_range, rows, plan.max_tokens)
+    kind = next(kind for kind, name in FORMATS.items() if name == settings.format)
+    exact_file, file = target / "exact.onnx", target / "model.onnx"
+    to_int8(exact_file, file, plan.reduce_range, rows, plan.max_tokens, kind, method=settings.calibration)
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
     small = engine.load(target)
     found = parity(reference, small, texts)
     check_agreement(found, settings.min_agreement)
+    if settings.format == "onnx-int8-static":
+        assert isinstance(small, engine.Network)
+        check_company(differ_in_company(small, rows), len(rows))
     return found, _gain(float_engine, small, float_bytes, size_bytes(target))
 
 

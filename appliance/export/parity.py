@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from heapq import nsmallest
 from typing import Any
 
-from appliance.engine import Engine
+from appliance.engine import Engine, Network
+from appliance.engine.on_torch import batches_of_like_length, pad
 from appliance.errors import PolicyError
 from appliance.jobs import progress
 from appliance.schema import Record
 from appliance.words import _
 
 _BATCH_ROWS = 64
+_COMPANY_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,32 @@ def check_agreement(found: Parity, min_agreement: float) -> None:
                 rows=found.rows,
                 found=found.agreement,
                 limit=min_agreement,
+            )
+        )
+
+
+def differ_in_company(model: Network, rows: Sequence[Sequence[int]]) -> int:
+    """Count the rows (token ids) whose logits differ by any bit between alone and in a padded batch."""
+    import numpy as np
+
+    differ = 0
+    for batch in batches_of_like_length([len(row) for row in rows], _COMPANY_ROWS, _COMPANY_ROWS * 512):
+        together = model.forward(*pad([rows[row] for row in batch]))  # (batch, labels)
+        for row, logits in zip(batch, together, strict=True):
+            alone = np.array([rows[row]], np.int64)  # (1, tokens)
+            differ += not np.array_equal(model.forward(alone, np.ones_like(alone))[0], logits)
+    return differ
+
+
+def check_company(differ: int, rows: int) -> None:
+    """Raise `PolicyError` when any of `rows` texts has another answer in a batch than alone."""
+    if differ:
+        raise PolicyError(
+            _(
+                "the export is refused: on this machine {differ} of {rows} real rows have other logits in a batch than"
+                " alone; use `--format onnx-int8`, whose texts run alone",
+                differ=differ,
+                rows=rows,
             )
         )
 

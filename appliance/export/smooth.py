@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from appliance.export.calibrate import activations
+from appliance.export.to_onnx import set_nodes
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -46,9 +49,7 @@ def smooth(model: Any, rows: Sequence[Sequence[int]]) -> None:
                 weight.CopyFrom(numpy_helper.from_array(matrix * factors[:, None], weight.name))
                 product.input[0] = f"{name}_smooth"
         nodes.append(node)
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
+    set_nodes(model, nodes)
 
 
 def _factors(largest: Array, matrices: Sequence[Array]) -> Array:
@@ -65,20 +66,10 @@ def _factors(largest: Array, matrices: Sequence[Array]) -> Array:
 def _largest(model: Any, names: Sequence[str], rows: Sequence[Sequence[int]]) -> dict[str, Array]:
     """Run the model on each row and return the largest magnitude in each channel of the named activations."""
     import numpy as np
-    import onnxruntime
-    from onnx import TensorProto, helper
 
-    outputs = len(model.graph.output)
-    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    del model.graph.output[outputs:]
     largest: dict[str, Array] = {}
-    for row in rows:
-        input_ids = np.array([row], np.int64)
-        inputs = {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)}
-        for name, value in zip(names, session.run(list(names), inputs), strict=True):  # value: (1, tokens, channels)
+    for values in activations(model, names, rows):
+        for name, value in values.items():  # (1, tokens, channels)
             found = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
             largest[name] = np.maximum(found, largest.get(name, found))
     return largest

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from appliance.export.to_onnx import drop_unused, set_nodes
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -38,7 +40,7 @@ def pack_tables(model: Any, max_tokens: int, bits: int) -> None:
     nodes = [*_words(model, words, bits), *_positions(model, positions[:max_tokens] + types[0])]
     first_norm = next(node for node in model.graph.node if node.op_type == "LayerNormalization")
     first_norm.input[0] = "embedded"
-    _set_nodes(model, [*nodes, *model.graph.node])
+    set_nodes(model, [*nodes, *model.graph.node])
     drop_unused(model)
 
 
@@ -122,27 +124,3 @@ def _positions(model: Any, table: Array) -> Iterable[Any]:
     yield helper.make_node("Cast", ["seen_table"], ["position_numbers"], to=TensorProto.FLOAT)
     yield helper.make_node("Mul", ["position_numbers", "seen_scales"], ["positions"])
     yield helper.make_node("Add", ["words", "positions"], ["embedded"])
-
-
-def drop_unused(model: Any) -> None:
-    """Drop the nodes and constants of an ONNX model that no output needs, in place."""
-    needed = {item.name for item in model.graph.output}
-    nodes: list[Any] = []
-    for node in reversed(model.graph.node):
-        if needed.intersection(node.output):
-            needed.update(node.input)
-            nodes.insert(0, node)
-    _set_nodes(model, nodes)
-    constants = [_copy(item) for item in model.graph.initializer if item.name in needed]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(constants)
-
-
-def _set_nodes(model: Any, nodes: Iterable[Any]) -> None:
-    copies = [_copy(node) for node in nodes]  # what is deleted below may not be read any more
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
-
-
-def _copy(message: Any) -> Any:
-    return type(message).FromString(message.SerializeToString())

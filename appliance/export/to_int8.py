@@ -1,4 +1,8 @@
-"""8-bit weights, a scale for each channel: with activations quantised while the model runs, or by scales that were measured before."""
+"""The three int8 artefacts. Weights have 8 bits and a scale for each channel in all of them; they differ in the activations.
+
+`dynamic`: a scale is found while the model runs, for a text alone. `static`: uint8 by scales measured before, so that
+texts may share a batch. `symmetric`: the same with int8 around zero and a plain embedding, which TensorRT asks for.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from appliance.export.calibrate import Method
+from appliance.export.qdq import quantise_statically
 from appliance.export.smooth import smooth
 from appliance.export.tables import pack_tables
 from appliance.export.to_onnx import write_plainly
 
-Kind = Literal["dynamic"]
+Kind = Literal["dynamic", "static", "symmetric"]
+FORMATS: dict[Kind, str] = {"dynamic": "onnx-int8", "static": "onnx-int8-static", "symmetric": "tensorrt"}
 
 
 def to_int8(
@@ -21,22 +28,27 @@ def to_int8(
     max_tokens: int,
     kind: Kind = "dynamic",
     table_bits: int = 8,
+    method: Method = "error",
 ) -> None:
     """Quantise the fp32 ONNX file `source`, written by `to_onnx`, into `target`.
 
     Weights become symmetric int8, per channel; `reduce_range` keeps them to 7 bits, for CPUs that `saturates` names.
     `rows` (token ids of real texts, at least one) show how large activations become, see `smooth`. The embedding takes
-    `table_bits` (8 or 4) a number and keeps `max_tokens` positions, see `pack_tables`. The quantiser's own files lie in
-    the folder of `target`, nowhere else.
+    `table_bits` (8 or 4) a number and keeps `max_tokens` positions, see `pack_tables`. `method` measures the scales of
+    activations (`ranges`). The quantiser's own files lie in the folder of `target`, nowhere else.
     """
     import onnx
 
     model = onnx.load(source)
-    pack_tables(model, max_tokens, table_bits)
+    if kind != "symmetric":
+        pack_tables(model, max_tokens, table_bits)
     smooth(model, rows)
-    quantised = _dynamic(model, target, reduce_range)
-    quantised.producer_name, quantised.producer_version = "skerry", ""
-    write_plainly(quantised, target)
+    if kind == "dynamic":
+        model = _dynamic(model, target, reduce_range)
+    else:
+        quantise_statically(model, rows, method, reduce_range, symmetric=kind == "symmetric")
+    model.producer_name, model.producer_version = "skerry", ""
+    write_plainly(model, target)
 
 
 def _dynamic(model: Any, target: Path, reduce_range: bool) -> Any:

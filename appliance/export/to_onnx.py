@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ def to_onnx(network: torch.nn.ModuleDict, path: Path, opset: int) -> None:
     assert program is not None
     model = program.model_proto
     model.producer_name, model.producer_version = "skerry", ""
+    _pool_in_one_order(model)
     write_plainly(model, path)
 
 
@@ -67,6 +68,60 @@ def write_plainly(model: Any, path: Path) -> None:
     del model.graph.value_info[:]
     _strip(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _pool_in_one_order(model: Any) -> None:
+    """Write the sum over a text's tokens as a product of its mask, twice, with its states.
+
+    ONNX Runtime's ReduceSum, and its product of a single row, add up in another order alone than in a batch; this one
+    gives the same bits in any company and under any padding.
+    """
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    makers = {node.output[0]: node for node in model.graph.node}
+    pooling = next(
+        node for node in model.graph.node if node.op_type == "ReduceSum" and makers[node.input[0]].op_type == "Mul"
+    )
+    states, mask = makers[pooling.input[0]].input  # (batch, tokens, hidden), (batch, tokens, 1)
+    product = [
+        helper.make_node("Concat", [mask, mask], ["two_masks"], axis=2),
+        helper.make_node("Transpose", ["two_masks"], ["mask_rows"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["mask_rows", states], ["two_sums"]),  # (batch, 2, hidden)
+        helper.make_node("Gather", ["two_sums", "first_sum"], [pooling.output[0]], axis=1),
+    ]
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.int64), "first_sum"))
+    nodes: list[Any] = []
+    for node in model.graph.node:
+        nodes += product if node is pooling else [node]
+    set_nodes(model, nodes)
+    drop_unused(model)
+
+
+def set_nodes(model: Any, nodes: Iterable[Any]) -> None:
+    """Give an ONNX model these nodes, in this order, in place."""
+    copies = [copied(node) for node in nodes]  # what is deleted below may not be read any more
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
+def drop_unused(model: Any) -> None:
+    """Drop the nodes and constants of an ONNX model that no output needs, in place."""
+    needed = {item.name for item in model.graph.output}
+    nodes: list[Any] = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.insert(0, node)
+    set_nodes(model, nodes)
+    constants = [copied(item) for item in model.graph.initializer if item.name in needed]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+
+
+def copied(message: Any) -> Any:
+    """Return a copy of a protobuf message."""
+    return type(message).FromString(message.SerializeToString())
 
 
 def _strip(message: Any) -> None:

@@ -114,7 +114,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_leaves_nothing(
 ) -> None:
     """The real quantiser, with the weights of one layer spoiled behind it."""
 
-    def spoil(source: Path, target: Path, *_asked: object) -> None:
+    def spoil(source: Path, target: Path, *_asked: object, **_named: object) -> None:
         import onnx
         from onnx import numpy_helper
 

@@ -246,13 +246,14 @@ def processes(texts: list[str], folder: Path) -> None:
 
 
 def memory(folder: Path, rows: int) -> None:
-    """Print the largest memory after a tenth of `rows` records and after all: different synthetic records in English and Chinese."""
+    """Print the largest memory after a fifth of `rows` records, when the memo of short texts is full, and after all: different synthetic records
+    in English and Chinese."""
     scrubber = Scrubber.from_settings("auto", ScrubSettings(processes=1), spacy_folder=folder)
     batches = ([_record(number) for number in range(place, place + 128)] for place in range(0, rows, 128))
     done = 0
     for found in workers.find_all(batches, scrubber):
         before, done = done, done + len(found)
-        if before < rows // 10 <= done or done >= rows:
+        if before < rows // 5 <= done or done >= rows:
             print(f"{done:>8} records: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 

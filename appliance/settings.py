@@ -258,9 +258,7 @@ class CompressSettings(Section):
     teachers: tuple[str, ...] = Field(
         (), description="more trained models with the same labels: students learn the mean"
     )
-    rows: int = Field(
-        10_000, ge=50, description="validation rows, and rows of the test split, that variants are measured on"
-    )
+    rows: int = Field(10_000, ge=50, description="validation rows, at most, that variants are measured on")
     threads: int = Field(0, ge=0, description="torch threads of recovery; 0 = the cores this process may use")
 
 

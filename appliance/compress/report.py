@@ -121,15 +121,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "calibration_error": _("calibration error"),
         "verdict": _("verdict"),
     }
-    verdicts = {
-        "accepted": _("accepted"),
-        "refused": _("refused"),
-        "undecided": _("undecided"),
-        "offered": _("on the menu, not tested"),
-        "dominated": _("beaten by another"),
-        "": "",
-    }
-    rows = [row | {"verdict": verdicts[row["verdict"]]} for row in _rows(found)]
+    rows = [row | {"verdict": _verdict(row["verdict"])} for row in _rows(found)]
     lines = [
         _("# Smaller models of {model}, data set {dataset}", model=found["model"], dataset=found["dataset"]),
         "",
@@ -143,6 +135,17 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "![](menu.svg)",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _verdict(word: str) -> str:
+    words = {
+        "accepted": _("accepted"),
+        "refused": _("refused"),
+        "undecided": _("undecided"),
+        "offered": _("on the menu, not tested"),
+        "dominated": _("beaten by another"),
+    }
+    return words.get(word, "")
 
 
 def _conclusion(found: Mapping[str, Any]) -> str:
@@ -219,10 +222,8 @@ def write_cards(teacher: Model, folder: Path, line: Mapping[str, Any]) -> set[st
         "Compressed: {size_ratio:.1f} times smaller and {latency_ratio:.1f} times faster than its teacher `{teacher}` as fp32 ONNX; accuracy {metric:.4f} on"
         " {rows} rows of {split}, {drop:+.4f} less (one-sided 95 % bounds {low:+.4f} and {high:+.4f}): {verdict}.",
         teacher=teacher.reference,
-        **{
-            key: line[key]
-            for key in ("size_ratio", "latency_ratio", "metric", "rows", "split", "drop", "low", "high", "verdict")
-        },
+        verdict=_verdict(line["verdict"]),
+        **{key: line[key] for key in ("size_ratio", "latency_ratio", "metric", "rows", "split", "drop", "low", "high")},
     )
     before = text.read_text("utf-8") + "\n" if text.exists() else ""
     (folder / "card.md").write_text(before + said + "\n", "utf-8")

@@ -127,7 +127,8 @@ def fault(before: Array, after: Array, true: Array) -> str | None:
     `before`, `after` are logits (rows, labels) of the same rows on this machine: at least 98 % same labels, at most one point of accuracy less.
     """
     one, other = before.argmax(axis=1), after.argmax(axis=1)
-    agreement, drop = float((one == other).mean()), float((one == true).mean() - (other == true).mean())
+    agreement = float((one == other).mean())
+    drop = (int((one == true).sum()) - int((other == true).sum())) / len(true)
     if agreement >= _MIN_AGREEMENT and drop <= _MAX_DROP:
         return None
     return _(

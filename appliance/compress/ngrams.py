@@ -50,7 +50,7 @@ class Learning:
     width: int = 32
     bits: int = 4
     min_subjects: int = 5
-    passes: tuple[int, ...] = (1, 2, 4, 8)
+    passes: tuple[int, ...] = (1, 2, 4, 8, 16)
     most_steps: int = 3000
     batch_rows: int = 256
     learning_rate: float = 5e-3

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.base.choose import han_share
 from appliance.compress.distil import NO_LABEL, Transfer, kl_loss
-from appliance.compress.vocabulary import held_by_many
+from appliance.compress.vocabulary import MIN_SUBJECTS, held_by_many
 from appliance.engine.on_ngrams import NgramsEngine, Pieces, pack
 from appliance.engine.plan import Plan, write_plan
 from appliance.jobs import progress
@@ -42,14 +42,14 @@ _BATCHES_OF_A_PASS, _FEWEST_ROWS = 100, 8  # a pass over few rows has smaller ba
 class Learning:
     """How large the student is and how it learns.
 
-    The table has 2 ** `rows_log2` rows of `width` numbers of `bits` bits (4 or 8). A row needs pieces of `min_subjects` people: fewer than a readable token
-    does, since a hashed row stands for many pieces and names none. `passes` go over all rows, copies too, in batches of at most `batch_rows`, no more than `most_steps` in all.
+    The table has 2 ** `rows_log2` rows of `width` numbers of `bits` bits (4 or 8). A row needs pieces of `min_subjects` people, as a token does in a
+    trimmed vocabulary. `passes` go over all rows, copies too, in batches of at most `batch_rows`, no more than `most_steps` in all.
     """
 
     rows_log2: int = 16
     width: int = 32
     bits: int = 4
-    min_subjects: int = 5
+    min_subjects: int = MIN_SUBJECTS
     passes: tuple[int, ...] = (1, 2, 4, 8, 16)
     most_steps: int = 3000
     batch_rows: int = 256

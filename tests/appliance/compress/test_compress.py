@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -14,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from appliance import engine
+from appliance import cli, engine, pipeline
 from appliance.compress import compress as step
 from appliance.compress.compress import compress
 from appliance.compress.report import brief
-from appliance.errors import InputError, PolicyError
+from appliance.errors import InputError, PolicyError, SettingsError
 from appliance.export.export import size_bytes
+from appliance.recipe import read_recipe
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Source
 from appliance.settings import CompressSettings, EvaluateSettings, TrainSettings
@@ -197,6 +199,44 @@ def test_the_same_command_with_more_time_goes_on(store: Store) -> None:
     assert keys[0] == keys[1] and len(set(keys)) == 3
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("30min", 1800), ("2h", 7200)])
+def test_a_budget_is_written_with_its_unit(written: str, seconds: int) -> None:
+    assert cli._seconds(written) == seconds
+
+
+@pytest.mark.parametrize("written", ["30", "min", "1.5h", "30 min", "-5s", "2hh"])
+def test_a_budget_without_a_number_or_a_unit_is_refused(written: str) -> None:
+    with pytest.raises(SettingsError, match="is no time"):
+        cli._seconds(written)
+
+
+def test_a_recipe_may_ask_for_a_smaller_model(tmp_path: Path) -> None:
+    (tmp_path / "triage.toml").write_text('[data]\nfiles = ["a.csv"]\n[compress]\npreset = "tiny"\nmax_drop = 0.02\n')
+    assert read_recipe(tmp_path / "triage.toml").overrides == {"compress": {"preset": "tiny", "max_drop": 0.02}}
+
+
+@pytest.mark.long
+def test_a_recipe_with_a_smaller_model_lets_it_go_live(home: Path, store: Store, tmp_path: Path) -> None:
+    """The whole story with `[compress]`: the accepted variant is what is evaluated and promoted."""
+    with (tmp_path / "tickets.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "label"])
+        table.writerows([record.text, record.label] for record in tiny_records(900, seed=8))
+    lines = [
+        '[data]\nfiles = ["tickets.csv"]\nname = "story"',
+        '[train]\nname = "story"\nmethod = "probe"\nbase = "tiny"',
+    ]
+    lines += [
+        '[compress]\npreset = "int8"\nmax_drop = 0.3',
+        '[release]\nname = "story"\n',
+        "[evaluate]\nbootstrap = 100\n",
+    ]
+    (tmp_path / "story.toml").write_text("\n".join(lines))
+    found = pipeline.run(store, read_recipe(tmp_path / "story.toml").arguments())
+    assert [step["step"] for step in found["steps"]][-3:] == ["compress", "evaluate", "promote"]
+    assert store.model(found["model"]).name == "story-int8"
+
+
 @pytest.mark.long
 def test_a_killed_menu_goes_on_and_ends_with_the_same_models(home: Path, tmp_path: Path) -> None:
     """SIGKILL while the second variant is made; the same command then makes the rest and not the first again."""
@@ -219,13 +259,12 @@ def test_a_killed_menu_goes_on_and_ends_with_the_same_models(home: Path, tmp_pat
         "--json",
     ]
     command += ["--budget", "30s"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     work = tmp_path / "home" / "work" / "compress"
-    while not list(work.glob("*/found-int8/figures.json")):
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.kill()
-    process.wait()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        while not list(work.glob("*/found-int8/figures.json")):
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.kill()
     first = next(work.glob("*/found-int8/figures.json"))
     stamp = first.stat().st_mtime_ns
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as again:

@@ -20,6 +20,7 @@ from appliance.compress.recipes import PRESETS, Recipe, build, shrink
 from appliance.compress.search import Point, name_of, propose, recipe_at
 from appliance.compress.student import Student, read
 from appliance.engine.on_torch import import_torch, in_batches, logits
+from appliance.engine.plan import files_of
 from appliance.errors import InputError, PolicyError
 from appliance.evaluate.answers import answer_split
 from appliance.evaluate.evaluate import floors_beside, floors_key
@@ -40,7 +41,6 @@ _COPIES = 3  # word-dropped copies of each row that students learn from
 _ORDER = ("int8", "tiny", "small", "safe")  # what is soon done comes first, so that the menu fills early
 _NAME_CHARACTERS = 64
 _TEST, _PARAMETERS = "test", "parameters.json"
-_NOT_THE_MODEL = (_PARAMETERS, "hashes.json")  # what work in progress keeps beside a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Case:
     teacher_cost: dict[str, Any]
     settings: CompressSettings
     scratch: Path
+    opening_s: float
 
 
 def compress(store: Store, model: Model, settings: CompressSettings, judging: EvaluateSettings) -> dict[str, Any]:
@@ -97,6 +98,7 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
     import_torch()
     import torch
 
+    begun = time.monotonic()
     torch.set_num_threads(device.threads(settings.threads))
     teachers = [read(model.folder), *(_other_teacher(store, model, name) for name in settings.teachers)]
     lesson = read_lesson(store.records(dataset), _seed(model))
@@ -125,6 +127,7 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
         teacher_cost=_read(cost),
         settings=settings,
         scratch=scratch,
+        opening_s=time.monotonic() - begun,
     )
 
 
@@ -261,8 +264,8 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
 
 
 def _spent_s(case: Case) -> float:
-    """The time that variants have taken, in every attempt at this job."""
-    return sum(float(_read(folder)["seconds"]) for folder in sorted(case.scratch.glob("found-*")))
+    """The time that all took so far: getting ready, in this attempt, and every variant, in whichever attempt."""
+    return case.opening_s + sum(float(_read(folder)["seconds"]) for folder in sorted(case.scratch.glob("found-*")))
 
 
 # -- what they are worth -----------------------------------------------------------------------------------------------
@@ -330,9 +333,8 @@ def _model(store: Store, case: Case, variant: Variant, line: dict[str, Any]) -> 
     meta = {key: teacher.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in teacher.meta}
     with store.draft("model", name, parents=(teacher.id,), meta=meta) as draft:
         draft.verb = "compress"
-        for path in variant.folder.iterdir():
-            if path.name not in _NOT_THE_MODEL:
-                shutil.copyfile(path, draft.folder / path.name)
+        for file in files_of(line["format"]):
+            shutil.copyfile(variant.folder / file, draft.folder / file)
         draft.meta |= {"format": line["format"], "size_bytes": line["size_bytes"], "compressed": line}
         draft.beside |= report.write_cards(teacher, draft.folder, line)
     made: Model = draft.artifact

@@ -7,7 +7,7 @@ Migacz 2017, "8-bit Inference with TensorRT"); `error`, the range with the least
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ _SHARE = 1e-5  # of the values may lie above the percentile's range, and as many
 _SHRINK = 40  # ranges that `entropy` and `error` try, from the whole one down to a quarter
 
 
-def ranges(model: Any, names: Sequence[str], rows: Sequence[Sequence[int]], method: Method) -> dict[str, Range]:
-    """Return (low, high) of each named activation of an fp32 ONNX model over `rows` (token ids, at least one), low <= 0 <= high."""
+def ranges(look: Callable[[], Iterable[Mapping[str, Array]]], method: Method) -> dict[str, Range]:
+    """Return (low, high) of each activation, low <= 0 <= high. `look` yields float32 values by name for each text, the same ones each time."""
     bounds: dict[str, Range] = {}
-    for values in activations(model, names, rows):
+    for values in look():
         for name, value in values.items():
             low, high = bounds.get(name, (0.0, 0.0))
             bounds[name] = min(low, float(value.min())), max(high, float(value.max()))
-    counts = _histograms(activations(model, names, rows), bounds)
+    counts = _histograms(look(), bounds)
     choose = {"percentile": _percentile, "entropy": _entropy, "error": _error}[method]
-    return {name: choose(counts[name], *bounds[name]) for name in names}
+    return {name: choose(counts[name], *bounds[name]) for name in bounds}
 
 
 def activations(model: Any, names: Sequence[str], rows: Sequence[Sequence[int]]) -> Iterator[dict[str, Array]]:
@@ -54,7 +54,7 @@ def activations(model: Any, names: Sequence[str], rows: Sequence[Sequence[int]])
         yield dict(zip(names, session.run(list(names), inputs), strict=True))
 
 
-def _histograms(seen: Iterator[dict[str, Array]], bounds: Mapping[str, Range]) -> dict[str, Array]:
+def _histograms(seen: Iterable[Mapping[str, Array]], bounds: Mapping[str, Range]) -> dict[str, Array]:
     import numpy as np
 
     counts = {name: np.zeros(_BINS, np.int64) for name in bounds}
@@ -104,5 +104,5 @@ def _best(cost: Callable[[Array, Array], float], low: float, high: float) -> Ran
         zero = np.rint(-low * share / scale)
         rounded = (np.clip(np.rint(middles / scale) + zero, 0, _STEPS) - zero) * scale
         if (costs := cost(middles, rounded)) < best:
-            best, found = costs, (low * share, high * share)
+            best, found = costs, (float(low * share), float(high * share))
     return found

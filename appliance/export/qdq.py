@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from appliance.export.calibrate import Method, Range, ranges
+from appliance.export.calibrate import Method, Range, activations, ranges
 from appliance.export.to_onnx import set_nodes
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def quantise_statically(
     kinds = ("MatMul", "Gemm") if symmetric else ("MatMul",)
     products = [node for node in model.graph.node if node.op_type in kinds and node.input[1] in weights]
     names = sorted({node.input[0] for node in products})
-    measured = ranges(model, names, rows, method)
+    measured = ranges(lambda: activations(model, names, rows), method)
     largest = 63 if reduce_range else 127
     nodes: list[Any] = []
     for node in model.graph.node:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 _NOTES = ("doc_string", "metadata_props")  # stack traces and paths of the machine that exported
 
 
-def to_onnx(network: torch.nn.ModuleDict, path: Path, opset: int) -> None:
+def to_onnx(network: torch.nn.ModuleDict, path: Path, opset: int, translations: dict[Any, Any] | None = None) -> None:
     """Write the network as ONNX: int64 `input_ids` and `attention_mask` (batch, tokens) -> float32 `logits` (batch, labels).
 
-    Batch and tokens are dynamic. The same weights give the same bytes. Raises `MissingPartError` without the extra `export`.
+    Batch and tokens are dynamic. The same weights give the same bytes. `translations` tells what to write for operators of
+    our own. Raises `MissingPartError` without the extra `export`.
     """
     from appliance.engine import on_torch
 
@@ -53,6 +54,7 @@ def to_onnx(network: torch.nn.ModuleDict, path: Path, opset: int) -> None:
             input_names=["input_ids", "attention_mask"],
             output_names=["logits"],
             opset_version=opset,
+            custom_translation_table=translations,
             external_data=False,
             verbose=False,
         )

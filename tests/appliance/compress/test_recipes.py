@@ -119,3 +119,11 @@ def test_another_teacher_or_other_rows_make_another_student(tiny: Student, rows:
     recipes.shrink(cut, tiny, replace(rows, logits=rows.logits + 1), None, tmp_path)
     recipes.shrink(cut, tiny, rows, ROWS, tmp_path)
     assert len(list(tmp_path.glob("student-*"))) == 3
+
+
+def test_a_preset_goes_by_the_teacher(tiny: Student) -> None:
+    """Of two layers with two heads and 64 neurons each, `small` asks for no more than there is, and less than `safe` of each layer."""
+    safe, small = (PRESETS[name](tiny) for name in ("safe", "small"))
+    assert safe.layers == small.layers == 2
+    assert small.heads is not None and safe.heads is not None and small.neurons and safe.neurons
+    assert 2 <= small.heads <= safe.heads < 4 and 32 <= small.neurons < safe.neurons < 128

@@ -218,6 +218,9 @@ class ExportSettings(Section):
         "onnx-int8",
         description="format of `skerry export` and of the recipe; onnx-int8-static for texts in batches, tensorrt for a GPU",
     )
+    tensorrt_precision: Literal["int8", "fp16"] = Field(
+        "int8", description="products of a tensorrt export; all else is fp16"
+    )
     calibration: Literal["error", "entropy", "percentile"] = Field(
         "error", description="how onnx-int8-static and tensorrt measure the range of activations"
     )

@@ -439,13 +439,20 @@ BROUGHT = {
 
 # What the peers of a benchmark need, each in an environment of its own.
 PEERS = {"argus_redact", "scrubadub"}
+# The vendor's own packages, which no index that we use serves: taken where a site has installed them.
+VENDOR = {"tensorrt", "cuda"}
 
 
 def test_every_import_is_asked_for() -> None:
     """Code, tests and benchmarks import only what `pyproject.toml` asks for, so that a clean machine has it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     every = project["dependencies"] + [one for wanted in project["optional-dependencies"].values() for one in wanted]
-    known = {MODULE.get(one.name, one.name.replace("-", "_")) for one in map(Requirement, every)} | set(BROUGHT) | PEERS
+    known = (
+        {MODULE.get(one.name, one.name.replace("-", "_")) for one in map(Requirement, every)}
+        | set(BROUGHT)
+        | PEERS
+        | VENDOR
+    )
     known |= (
         sys.stdlib_module_names | {path.name for path in ROOT.iterdir()} | {path.stem for path in ROOT.glob("*/*.py")}
     )

@@ -134,8 +134,7 @@ def _along(scales: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
 
 def _translated() -> Callable[..., Any]:
     """Return what torch's exporter writes for `skerry::rounded`: two operators of the ONNX standard."""
-    from onnxscript import INT8, UINT8
-    from onnxscript import opset20
+    from onnxscript import INT8, UINT8, opset20
 
     op: Any = opset20
 

@@ -61,6 +61,10 @@ def load(folder: Path | str) -> Engine:
         from appliance.engine import on_ngrams
 
         return on_ngrams.load(folder)
+    if form == "tensorrt":
+        from appliance.engine import on_tensorrt
+
+        return on_tensorrt.load(folder)
     from appliance.engine import on_onnx
 
     return on_onnx.load(folder)

@@ -25,8 +25,9 @@ from appliance.export.parity import (
     parity,
     sample_texts,
 )
-from appliance.export.to_int8 import FORMATS, to_int8
+from appliance.export.to_int8 import Kind, to_int8
 from appliance.export.to_onnx import to_onnx
+from appliance.export.to_tensorrt import to_tensorrt
 from appliance.schema import Dataset, Model
 from appliance.settings import ExportSettings
 from appliance.store import Store
@@ -86,9 +87,12 @@ def export_folder(
     (target / "model.onnx").rename(target / "exact.onnx")
     reader = Reader(target, plan)
     rows = [reader.read(text)[0] for text in texts[:_SMOOTHING_ROWS]]
-    kind = next(kind for kind, name in FORMATS.items() if name == settings.format)
-    exact_file, file = target / "exact.onnx", target / "model.onnx"
-    to_int8(exact_file, file, plan.reduce_range, rows, plan.max_tokens, kind, method=settings.calibration)
+    exact_file, file, method = target / "exact.onnx", target / "model.onnx", settings.calibration
+    if settings.format == "tensorrt":
+        to_tensorrt(exact_file, file, rows, plan.max_tokens, settings.tensorrt_precision, method)
+    else:
+        kind: Kind = "dynamic" if settings.format == "onnx-int8" else "static"
+        to_int8(exact_file, file, plan.reduce_range, rows, plan.max_tokens, kind, method=method)
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
     small = engine.load(target)

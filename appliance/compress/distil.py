@@ -84,7 +84,7 @@ class Recovery:
 
     epochs: float
     learning_rate: float
-    temperature: float = 2.0
+    temperature: float = 4.0
     label_share: float = 0.3
     embedding_weight: float = 0.0
     relation_weight: float = 0.0

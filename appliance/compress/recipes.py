@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from appliance import device
-from appliance.compress import heads_and_ffn, ngrams, vocabulary
+from appliance.compress import heads_and_ffn, ngrams, qat, vocabulary
 from appliance.compress.distil import NO_LABEL, Recovery, Transfer, identity, recover
 from appliance.compress.layers import best, keep_layers
 from appliance.compress.quantize import quantize
@@ -48,7 +48,8 @@ class Recipe:
 
     `reserve`: common words kept beside what the texts need; `layers`, `heads` and `neurons`: how many over the whole network, never more than there
     are. `settle` is what the student learns after losing layers, `recovery` after losing heads and neurons. `quantisation` names a kind of
-    `quantize`, `table_bits` the bits of an embedding. `ngrams`: no transformer at all, nothing of the teacher is kept but its answers.
+    `quantize`, `table_bits` the bits of an embedding; with `rounding` the student learns once more with its numbers rounded as they will be
+    served (`qat`), which makes a static artefact whatever `quantisation` says. `ngrams`: no transformer at all, nothing of the teacher is kept but its answers.
     """
 
     reserve: int | None = None
@@ -59,6 +60,7 @@ class Recipe:
     recovery: Recovery | None = None
     quantisation: Kind = "dynamic"
     table_bits: int = 8
+    rounding: Recovery | None = None
     ngrams: bool = False
 
 
@@ -98,7 +100,7 @@ PRESETS: dict[str, Callable[[Student], Recipe]] = {
 
 def recipe_of(fields: dict[str, Any]) -> Recipe:
     """Make a recipe again of what `dataclasses.asdict` and JSON made of it."""
-    learned = {name: Recovery(**fields[name]) for name in ("settle", "recovery") if fields.get(name)}
+    learned = {name: Recovery(**fields[name]) for name in ("settle", "recovery", "rounding") if fields.get(name)}
     return Recipe(**(fields | learned))
 
 
@@ -111,13 +113,22 @@ def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, 
     key = _key(_identity(teacher, rows, judge), asdict(recipe))
     if recipe.ngrams:
         return _once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge))
-    student = shrink(recipe, teacher, rows, judge, scratch)
+    student, learning = shrink(recipe, teacher, rows, judge, scratch), scratch / f"learning-{key}"
 
     def make(folder: Path) -> None:
-        _quantise(recipe, student, rows, folder)
+        ids = student.ids(_spread(rows.texts[: len(rows.subjects)], _QUANTISE_ROWS))
+        if recipe.rounding:
+            rounded = qat.prepare(student, ids, recipe.table_bits, _reduce_range())
+            qat.write(recover(rounded, rows, recipe.rounding, learning), folder, recipe.table_bits)
+        else:
+            with tempfile.TemporaryDirectory(dir=scratch) as source:
+                write(student, Path(source))
+                quantize(Path(source), folder, recipe.quantisation, ids, recipe.table_bits, _reduce_range())
         (folder / "parameters.json").write_text(json.dumps(student.parameters), "utf-8")
 
-    return _once(scratch, f"served-{key}", make)
+    folder = _once(scratch, f"served-{key}", make)
+    shutil.rmtree(learning, ignore_errors=True)
+    return folder
 
 
 def shrink(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, scratch: Path) -> Student:
@@ -185,14 +196,6 @@ def _at_most(wanted: int | None, parts: Sequence[Array]) -> int:
 def _spread(values: Sequence[Item], count: int) -> list[Item]:
     """Take `count` values, evenly spread."""
     return list(values[:: max(1, len(values) // count)])
-
-
-def _quantise(recipe: Recipe, student: Student, rows: Transfer, folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder.parent) as source:
-        write(student, Path(source))
-        texts = _spread(rows.texts[: len(rows.subjects)], _QUANTISE_ROWS)
-        ids = student.ids(texts)
-        quantize(Path(source), folder, recipe.quantisation, ids, recipe.table_bits, _reduce_range())
 
 
 def _once(scratch: Path, name: str, make: Callable[[Path], None]) -> Path:

@@ -18,6 +18,7 @@ from appliance.compress.distil import Recovery, Transfer, identity
 from appliance.compress.recipes import PRESETS, Recipe
 from appliance.compress.student import Student, config
 from appliance.engine.on_torch import in_batches, logits
+from appliance.engine.plan import read_plan
 from appliance.train.classify import Rows
 from tests.fakes import tiny_records
 
@@ -53,6 +54,16 @@ def test_a_recipe_makes_a_folder_that_serves_what_the_student_says(
         "hashes.json",
     }
     assert json.loads((folder / "parameters.json").read_bytes()) == student.parameters
+
+
+@pytest.mark.long
+def test_a_recipe_may_learn_with_the_rounding_in(tiny: Student, rows: Transfer, tmp_path: Path) -> None:
+    """The folder is a static one, and its answers are still the teacher's."""
+    folder = recipes.build(Recipe(rounding=LEARN, table_bits=4), tiny, rows, ROWS, tmp_path)
+    served = engine.load(folder)
+    assert read_plan(folder).format == "onnx-int8-static"
+    assert (served.logits(ROWS.texts).argmax(1) == rows.logits[: len(ROWS)].argmax(1)).mean() > 0.9
+    assert not list(tmp_path.glob("learning-*"))
 
 
 def test_recipes_share_stages_and_a_student_is_learned_once(tiny: Student, rows: Transfer, tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ __all__ = ["Point", "name_of", "propose", "recipe_at"]
 
 _SHARES = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)  # of the heads and neurons of the layers that are kept
 _RESERVES = (500, 1000, 2000, 4000)
-_SHORT, _LONGEST = 1.0, 8.0  # epochs
-_RATE = 5e-4
+_SHORT, _LONGEST = 1.0, 16.0  # epochs
+_RATE, _EMBEDDING_WEIGHT = 7e-4, 5.0  # as the presets learn
 _LENGTHEN_EVERY = 3  # each third trial gives a promising recipe twice the time
 _TRIES = 50  # proposals that were there before, in a row: then the space is used up
 _WARM_UP = 8  # random trials before the sampler believes what it has seen
@@ -60,7 +60,7 @@ def recipe_at(point: Point, teacher: Student) -> Recipe:
         layers=count,
         heads=max(count, round(count * width["heads"] * point["heads"])),
         neurons=max(BLOCK * count, round(count * width["neurons"] * point["neurons"])),
-        recovery=Recovery(float(point["epochs"]), _RATE),
+        recovery=Recovery(float(point["epochs"]), _RATE, embedding_weight=_EMBEDDING_WEIGHT),
         table_bits=int(point["table_bits"]),
     )
 

@@ -17,6 +17,7 @@ import pytest
 
 from appliance import cli, engine, pipeline
 from appliance.compress import compress as step
+from appliance.compress import quantize
 from appliance.compress.compress import compress
 from appliance.compress.report import brief
 from appliance.errors import InputError, PolicyError, SettingsError
@@ -55,6 +56,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store = Store.open(folder / "home")
         data = dataset(store)
         train(store, data, TRAINING, "triage")
+        # The exporter takes seconds, and for `int8` it would write the bytes that it wrote for the teacher.
+        exact = (folder / "home" / "work" / "compress").glob("*/teacher/model.onnx")
+        patch.setattr(quantize, "to_onnx", lambda _network, path, _opset: shutil.copyfile(next(exact), path))
         patch.setattr(step, "_spent_s", lambda case: 10.0 * len(list(case.scratch.glob("found-*"))))
         found = compress(store, store.model("triage"), SETTINGS, JUDGING)
     (folder / "found.json").write_text(json.dumps(found))

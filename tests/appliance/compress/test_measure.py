@@ -47,6 +47,14 @@ def test_integers_that_answer_otherwise_than_their_network_are_refused_with_the_
     assert fault(before, logits([1] + [0] * 99), true) is None
 
 
+def test_integers_that_learned_on_may_answer_otherwise_but_not_worse() -> None:
+    true = np.array([0] * 50 + [1] * 50)
+    before = logits([0] * 40 + [1] * 60)
+    assert fault(before, logits([0] * 50 + [1] * 40 + [0] * 10), true) is not None
+    assert fault(before, logits([0] * 50 + [1] * 40 + [0] * 10), true, learned_on=True) is None
+    assert fault(before, logits([1] * 100), true, learned_on=True) is not None
+
+
 @pytest.fixture(scope="module")
 def exact(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     """The tiny model as fp32 ONNX."""

@@ -8,7 +8,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,8 +234,8 @@ def _search(case: Case, variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) -> Variant:
-    """Make a variant and measure it, once. One that is not as it was before its numbers became integers is refused."""
-    done = case.scratch / f"found-{name}"
+    """Make a variant with the seed of the settings and measure it, once. One that is not as it was before its numbers became integers is refused."""
+    recipe, done = _seeded(recipe, case.settings.seed), case.scratch / f"found-{name}"
     if not intact(done):
         begun = time.monotonic()
         folder = build(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
@@ -246,6 +246,11 @@ def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) 
     return Variant(name, asdict(recipe), point, folder, **kept)
 
 
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
+    parts = {name: getattr(recipe, name) for name in ("settle", "recovery", "rounding")}
+    return replace(recipe, **{name: replace(part, seed=seed) for name, part in parts.items() if part})
+
+
 def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     held_against = case.held_against
     answers = measure.logits_of(engine.load(folder), held_against.rows.texts)
@@ -254,7 +259,7 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     if not recipe.ngrams:
         student = shrink(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
         before = in_batches(logits, student.network, student.ids(held_against.rows.texts))
-        refused = measure.fault(before, answers, held_against.true)
+        refused = measure.fault(before, answers, held_against.true, learned_on=recipe.rounding is not None)
     return {
         "refused": refused,
         "cost": measure.cost(folder, held_against),

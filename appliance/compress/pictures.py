@@ -60,6 +60,7 @@ def _draw(figure: Figure, found: Mapping[str, Any]) -> None:
     axes.plot(*zip(*_rising(kept), strict=True) if kept else ((), ()), color="#4a7ab0", linewidth=0.8)
     axes.axhline(teacher["metric"] - found["settings"]["max_drop"], color="#b03030", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
+    axes.margins(0.12)
     axes.set_xlabel("ms, one text of 16 tokens, one thread")
     axes.set_ylabel("accuracy on validation rows (dotted: largest drop allowed)")
 

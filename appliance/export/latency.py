@@ -16,6 +16,7 @@ Shape = tuple[int, int]
 SHAPES: tuple[Shape, ...] = ((1, 16), (1, 64), (32, 16))  # (batch, tokens)
 _RUN_TOKENS = 512  # a run repeats the call until it has seen this many tokens, so that a short call is timed well
 _RUNS = 5
+_ON_GPU = "tensorrt"
 
 
 def latency(
@@ -23,21 +24,23 @@ def latency(
 ) -> dict[str, dict[Shape, float]]:
     """Time each engine's network on random tokens: milliseconds a call by engine and (batch, tokens).
 
-    The engines take turns, so that whatever slows the machine down slows all of them; each figure is the median of 5 runs. One that reads no token ids
+    The engines take turns, so that whatever slows the machine down slows all of them; each figure is the median of 5 runs. It is CPU time of the calling
+    thread, which does all the work, so that other work on the machine does not count; with a GPU in play it is the time on the clock. One that reads no token ids
     answers `texts` instead, real ones of so many tokens each (see `texts_of_length`): from text to logits, which for a network would count its tokenizer too.
     Raises `InputError` where it has none.
     """
     times: dict[str, dict[Shape, float]] = {name: {} for name in engines}
+    clock = time.perf_counter if any(engine.plan.format == _ON_GPU for engine in engines.values()) else time.thread_time
     for batch, tokens in shapes:
         calls = {name: _call(engine, batch, tokens, (texts or {}).get(tokens, ())) for name, engine in engines.items()}
         repeats = max(1, _RUN_TOKENS // (batch * tokens))
         runs: dict[str, list[float]] = {name: [] for name in engines}
         for _run in range(_RUNS + 1):
             for name, call in calls.items():
-                begun = time.perf_counter()
+                begun = clock()
                 for number in range(repeats):
                     call(number)
-                runs[name].append((time.perf_counter() - begun) / repeats * 1000)
+                runs[name].append((clock() - begun) / repeats * 1000)
         for name, measured in runs.items():
             times[name][batch, tokens] = median(measured[1:])  # the first run warms up
     return times

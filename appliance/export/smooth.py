@@ -27,7 +27,8 @@ def smooth(model: Any, rows: Sequence[Sequence[int]]) -> None:
 
     Factors are powers of two, so that the model's own logits stay the same bit for bit.
     """
-    from onnx import helper, numpy_helper
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
 
     weights = {item.name: item for item in model.graph.initializer}
     users: dict[str, list[Any]] = {}  # activation -> the products it goes into
@@ -42,7 +43,9 @@ def smooth(model: Any, rows: Sequence[Sequence[int]]) -> None:
             products = users.pop(name)
             matrices = [numpy_helper.to_array(weights[product.input[1]]) for product in products]  # (channels, outputs)
             factors = _factors(largest[name], matrices)
-            model.graph.initializer.append(numpy_helper.from_array(1 / factors, f"{name}_smoothing"))
+            halves = numpy_helper.from_array((1 / factors).astype(np.float16), f"{name}_smoothing_halves")
+            model.graph.initializer.append(halves)
+            nodes.append(helper.make_node("Cast", [halves.name], [f"{name}_smoothing"], to=TensorProto.FLOAT))
             nodes.append(helper.make_node("Mul", [name, f"{name}_smoothing"], [f"{name}_smooth"]))
             for product, matrix in zip(products, matrices, strict=True):
                 weight = weights[product.input[1]]
@@ -53,12 +56,12 @@ def smooth(model: Any, rows: Sequence[Sequence[int]]) -> None:
 
 
 def _factors(largest: Array, matrices: Sequence[Array]) -> Array:
-    # equation 4 of the paper: max|X|^alpha / max|W|^(1 - alpha) of each channel, rounded to a power of two
+    # equation 4 of the paper: max|X|^alpha / max|W|^(1 - alpha) of each channel, rounded to a power of two that fp16 holds
     import numpy as np
 
     loudest = np.maximum(largest, _SMALLEST)
     heaviest = np.maximum(np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0), _SMALLEST)
-    exponents = np.round(_STRENGTH * np.log2(loudest) - (1 - _STRENGTH) * np.log2(heaviest))
+    exponents = np.round(_STRENGTH * np.log2(loudest) - (1 - _STRENGTH) * np.log2(heaviest)).clip(-14, 14)
     factors: Array = np.exp2(exponents).astype(np.float32)
     return factors
 

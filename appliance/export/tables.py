@@ -45,15 +45,23 @@ def pack_tables(model: Any, max_tokens: int, bits: int) -> None:
 
 
 def rows_in_8_bits(table: Array) -> tuple[Array, Array]:
-    """Quantise float32 (rows, columns) by row: int8 of the same shape and float32 scales (rows, 1), the largest value of a row at 127."""
+    """Quantise float32 (rows, columns) by row: int8 of the same shape and scales (rows, 1) that fp16 can hold, the largest value of a row at 127."""
     import numpy as np
 
-    scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), np.finfo(np.float32).tiny * 127) / np.float32(127)
-    return np.rint(table / scales).astype(np.int8), scales.astype(np.float32)
+    scales = _halves(np.abs(table).max(axis=1, keepdims=True) / np.float32(127))
+    return np.clip(np.rint(table / scales), -127, 127).astype(np.int8), scales
+
+
+def _halves(scales: Array) -> Array:
+    """Round float32 scales to what fp16 holds: the file keeps them so, in half the bytes."""
+    import numpy as np
+
+    rounded: Array = np.maximum(scales, np.finfo(np.float16).tiny).astype(np.float16).astype(np.float32)
+    return rounded
 
 
 def rows_in_4_bits(table: Array) -> tuple[Array, Array]:
-    """Quantise float32 (rows, columns, an even number) by row: uint8 (rows, columns / 2) and float32 scales (rows, 1).
+    """Quantise float32 (rows, columns, an even number) by row: uint8 (rows, columns / 2) and scales (rows, 1) that fp16 can hold.
 
     The lower four bits hold the first half of the columns, the upper four the second; q stands for (q - 7.5) * scale.
     """
@@ -71,12 +79,12 @@ def rows_in_4_bits(table: Array) -> tuple[Array, Array]:
 def _chunk_in_4_bits(table: Array) -> tuple[Array, Array]:
     import numpy as np
 
-    largest = np.maximum(np.abs(table).max(axis=1, keepdims=True), np.finfo(np.float32).tiny * 8)
-    candidates = [largest * np.float32(span / 7.5) for span in _SPANS]
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    candidates = [_halves(largest * np.float32(span / 7.5)) for span in _SPANS]
     errors = [((_middles(table, scale) - 7.5) * scale - table) ** 2 for scale in candidates]
     best = np.argmin([error.sum(axis=1) for error in errors], axis=0)  # (rows,)
     scales = np.stack(candidates)[best, np.arange(len(table))]  # (rows, 1)
-    return _middles(table, scales).astype(np.uint8), scales.astype(np.float32)
+    return _middles(table, scales).astype(np.uint8), scales
 
 
 def _middles(table: Array, scales: Array) -> Array:
@@ -92,11 +100,12 @@ def _words(model: Any, table: Array, bits: int) -> Iterable[Any]:
     from onnx import TensorProto, helper, numpy_helper
 
     packed, scales = rows_in_8_bits(table) if bits == 8 else rows_in_4_bits(table)
-    constants = {"word_table": packed, "word_scales": scales}
+    constants = {"word_table": packed, "word_halves": scales.astype(np.float16)}
     if bits == 4:
         constants |= {"low_bits": np.array(15, np.uint8), "high_bits": np.array(4, np.uint8)}
         constants |= {"middle": np.array(7.5, np.float32)}
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    yield helper.make_node("Cast", ["word_halves"], ["word_scales"], to=TensorProto.FLOAT)  # once, when it is loaded
     yield helper.make_node("Gather", ["word_table", "input_ids"], ["word_bits"])
     yield helper.make_node("Gather", ["word_scales", "input_ids"], ["word_scale"])
     if bits == 4:

@@ -66,8 +66,10 @@ def to_onnx(network: torch.nn.ModuleDict, path: Path, opset: int, translations: 
 
 
 def write_plainly(model: Any, path: Path) -> None:
-    """Write a ModelProto without notes about its making and without inferred shapes, the same content as the same bytes."""
+    """Write a ModelProto without notes about its making, names of nodes and inferred shapes, the same content as the same bytes."""
     del model.graph.value_info[:]
+    for node in model.graph.node:
+        node.ClearField("name")
     _strip(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
 

@@ -59,7 +59,9 @@ def test_each_activation_is_divided_once_however_many_products_it_goes_into(
     model = onnx.load(exported["onnx"] / "model.onnx")
     smooth(model, rows[:3])
     assert sum(node.output[0].endswith("_smooth") for node in model.graph.node) == 8
-    factors = [numpy_helper.to_array(item) for item in model.graph.initializer if item.name.endswith("_smoothing")]
+    factors = [
+        numpy_helper.to_array(item) for item in model.graph.initializer if item.name.endswith("_smoothing_halves")
+    ]
     assert all((np.log2(values) % 1 == 0).all() for values in factors)
 
 

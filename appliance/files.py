@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -35,6 +36,21 @@ def write_durably(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.rename(path)
     fsync_path(path.parent)
+
+
+def open_part(out: Path) -> tuple[Path, int]:
+    """Open the hidden file beside `out` that takes its place when it is whole, readable by its owner only: its path and descriptor.
+
+    What killed processes left there is removed first: nobody holds a lock (flock(2)) on it.
+    """
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
+        with suppress(OSError), left.open("rb") as file:  # somebody writes it, or it is not ours
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+    part = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return part, descriptor
 
 
 @contextmanager

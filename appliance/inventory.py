@@ -90,15 +90,17 @@ def keys(store: Store) -> list[dict[str, Any]]:
 def kinds() -> list[dict[str, Any]]:
     """Return the kinds of personal data that the scrub knows, then the numbers they take in (with `parent`), described in the reader's language."""
     from appliance.privacy.kinds import FORMS, KINDS
+    from appliance.privacy.kinds_zh import CHECKS
 
+    chinese = language() == "zh"
     return [
         {
             "kind": kind.name,
             "parent": kind.parent,
-            "description": kind.zh if language() == "zh" else kind.en,
+            "description": kind.zh if chinese else kind.en,
             "presidio": kind.presidio,
             "source": kind.source,
-            "validation": kind.validation,
+            "validation": CHECKS[kind.validation] if chinese else kind.validation,
             "languages": kind.languages,
             "on": kind.on,
         }

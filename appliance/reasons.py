@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import json
 import re
 import tomllib
 
@@ -14,7 +16,7 @@ _PLACE = re.compile(r"at line (\d+), column (\d+)")
 
 
 def reason(error: Exception) -> str:
-    """Say why: of an `OSError`, a text that is no UTF-8, a TOML file that is none; the name of any other error's class. Never what was read."""
+    """Say why: of an `OSError`, a text that is no UTF-8, TOML, JSON or CSV that is none; the name of any other error's class. Never what was read."""
     if isinstance(error, UnicodeDecodeError):
         return _("it is no text in UTF-8")
     if isinstance(error, tomllib.TOMLDecodeError):
@@ -26,6 +28,10 @@ def reason(error: Exception) -> str:
             line=place[1],
             column=place[2],
         )
+    if isinstance(error, json.JSONDecodeError):
+        return _("it is no JSON from character {column} of the line", column=error.pos + 1)
+    if isinstance(error, csv.Error):
+        return _("it is no row of a table: is a quote not closed?")
     if isinstance(error, OSError) and error.errno:
         return _of_the_system(error.errno) or error.strerror or type(error).__name__
     return type(error).__name__

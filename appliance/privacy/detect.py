@@ -337,7 +337,7 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
     """
     written = [_Span(Hit(*match.span(), "", 1.0), "") for match in _PLACEHOLDER.finditer(text)] if "<" in text else []
     taken = list(written)
-    for span in sorted(_joined(spans), key=_rank):
+    for span in sorted(_joined(list(_yielding(spans))), key=_rank):
         rests = [(span.hit.start, span.hit.end)]
         for other in taken:
             rests = [piece for rest in rests for piece in _without(rest, other.hit)]
@@ -351,6 +351,18 @@ def settle(text: str, spans: list[_Span]) -> list[_Span]:
 def _rank(span: _Span) -> tuple[bool, float, int, int]:
     """Order spans: patterns before models, the sure before the unsure, the long before the short."""
     return span.rule.startswith(_MODELS), -span.hit.score, span.hit.start - span.hit.end, span.hit.start
+
+
+def _yielding(spans: list[_Span]) -> Iterator[_Span]:
+    """Yield spans, those of models without what a pattern takes for another kind: joined with a name that a pattern found they would outrank it."""
+    patterns = [span for span in spans if not span.rule.startswith(_MODELS)]
+    for span in spans:
+        rests = [(span.hit.start, span.hit.end)]
+        if span.rule.startswith(_MODELS):
+            for other in patterns:
+                if other.hit.kind != span.hit.kind:
+                    rests = [piece for rest in rests for piece in _without(rest, other.hit)]
+        yield from (_within(span, start, end) for start, end in rests)
 
 
 def _joined(spans: list[_Span]) -> list[_Span]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from appliance.errors import InputError, SettingsError
-from appliance.files import file_sha256
+from appliance.files import file_sha256, open_part
 from appliance.jobs import progress
 from appliance.keys import Keys
 from appliance.privacy import vault
@@ -48,6 +48,7 @@ _LONGEST = 100_000  # characters after which the last end of a sentence does, or
 _SENTENCE = re.compile(r"[a-z]{3}[.!?]\s+|[。！？；\n]")
 _WORDS = re.compile(r"(?<![0-9])\s+(?![0-9\s])|[，、]")
 _BLANK = re.compile(r"\s+|[，、。！？；]")
+_HALF = re.compile("[\ud800-\udfff]")  # of a character: JSON can hold it as an escape, no encoding can
 _MARK = "<HELD_BACK>"
 
 
@@ -253,9 +254,8 @@ def _decodes(path: Path, encoding: str) -> bool:
 @contextmanager
 def whole_file(out: Path, encoding: str) -> Iterator[IO[str]]:
     """Open a file beside `out` that only its owner reads, and put it in the place of `out` when the block ends well."""
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        part, descriptor = open_part(out)
     except OSError as error:
         raise SettingsError(_("cannot write `{file}`: {error}", file=out, error=reason(error))) from error
     try:
@@ -318,7 +318,7 @@ def _table(task: _Task, target: IO[str]) -> None:
                     writer.writerow(_row.rebuild(cells))
         except csv.Error as error:
             raise InputError(
-                _("cannot read `{file}` line {line}: {error}", file=task.path, line=lines.line_num, error=error)
+                _("cannot read `{file}` line {line}: {error}", file=task.path, line=lines.line_num, error=reason(error))
             ) from error
 
 
@@ -331,14 +331,14 @@ def _table_row(task: _Task, header: list[str], row: list[str]) -> _Row:
     names = header + [""] * (len(row) - len(header))
     kept = task.keep_columns | ({task.subjects.column} if task.subjects.column else set())
     scrubbed = [index for index, name in enumerate(names[: len(row)]) if name not in kept or not name]
-    place = names.index(task.subjects.column) if task.subjects.column in header else len(row)
-    subject = task.subjects.of(row[place]) if place < len(row) else ""
+    places = [place for place, name in enumerate(names[: len(row)]) if name and name == task.subjects.column]
+    subject = task.subjects.of(row[places[0]]) if places else ""
     cells = [("" if task.is_text(names[index]) else names[index], row[index]) for index in scrubbed]
 
     def rebuild(texts: list[str]) -> list[str]:
         new = dict(zip(scrubbed, texts, strict=True))
         if task.subjects.column not in task.keep_columns:
-            new[place] = task.subjects.written(subject)
+            new |= {place: task.subjects.written(task.subjects.of(row[place])) for place in places}
         return [new.get(index, cell) for index, cell in enumerate(row)]
 
     return _Row(cells, rebuild, subject)
@@ -351,7 +351,8 @@ def _json_lines(task: _Task, target: IO[str]) -> None:
     with task.path.open(encoding=task.encoding, newline="\n") as source:
         for _row, texts in _scrub_rows(task, _objects(task, source)):
             if texts is not None:
-                target.write(json.dumps(_row.rebuild(texts), ensure_ascii=False) + "\n")
+                line = json.dumps(_row.rebuild(texts), ensure_ascii=False)
+                target.write(_HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", line) + "\n")
 
 
 def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
@@ -362,9 +363,8 @@ def _objects(task: _Task, source: IO[str]) -> Iterator[_Row]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else type(error).__name__
             raise InputError(
-                _("cannot read `{file}` line {line}: {error}", file=task.path, line=number, error=reason)
+                _("cannot read `{file}` line {line}: {error}", file=task.path, line=number, error=reason(error))
             ) from error
         if named and number == 1 and isinstance(value, dict):
             task.check(value)

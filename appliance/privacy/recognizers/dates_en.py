@@ -12,7 +12,7 @@ from appliance.privacy.recognizers.recognizer import END, START, Hit, Recognizer
 _MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 _DAY = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?"
 _YEAR = r"(?:(?:1[5-9]|20|21)[0-9]{2}|'[0-9]{2})"
-_CLOCK = r"(?:(?:,? (?:at )?|T)[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?(?:Z|[+\-][0-9]{2}:?[0-9]{2})?)?"
+_CLOCK = r"(?:(?:,? (?:at )?|T)[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?(?:\s?(?:[AaPp]\.[Mm]\.?|[AaPp][Mm]))?(?:Z|[+\-][0-9]{2}:?[0-9]{2})?)?"
 _NUMERIC = re.compile(
     rf"(?<![0-9A-Za-z\-/])(?<![0-9A-Za-z]\.)(?:(?:1[5-9]|20|21)[0-9]{{2}}([.\-/])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12][0-9]|3[01])"
     rf"|(?:0?[1-9]|[12][0-9]|3[01])([.\-/])(?:0?[1-9]|[12][0-9]|3[01])\2(?:(?:1[5-9]|20|21)[0-9]{{2}}|[0-9]{{2}})){_CLOCK}(?![0-9A-Za-z]|[\-/][0-9]|\.[0-9])"
@@ -51,6 +51,7 @@ _AGE_IN_WORDS = re.compile(
 _AGE_IN_BRACKETS = re.compile(r"[A-Z][a-zà-ÿ'’\-]+ [A-Z][a-zà-ÿ'’\-]+ \(([1-9][0-9])\)(?!['’])")
 _AGE_AFTER_NAME = re.compile(
     r"(?:[A-Z][a-zà-ÿ'’\-]+|[A-Z]\.), ([1-9][0-9])(?=, |\.(?:\s|$)| of [A-Z]|,? (?:who|was|is|and|a|an|from)\b)"
+    r"|[A-Z][a-zà-ÿ'’\-]+, (?:then|now|just|only|aged?) ([1-9][0-9]?)(?=, |\.(?:\s|$))"
 )
 _COPULA = re.compile(
     r"\b(?:[Hh]e|[Ss]he|I|[Ww]ho|they) (?:is|was|am|were|are) (?:now |only |just )?([1-9][0-9]?)(?=[.,;!?]|$| (?:and|when|now|at)\b)"

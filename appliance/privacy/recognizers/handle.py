@@ -25,7 +25,7 @@ _WECHAT = re.compile(
     rf"(?: id| ID)?{_IS}(?P<value>[A-Za-z][0-9A-Za-z_\-]{{5,19}}|[0-9]{{5,12}}|1[3-9](?:[ \-.·]?[0-9]){{9}})(?![0-9A-Za-z_])"
 )
 _NAMED = re.compile(
-    rf"\s?(?:id|name|账号|帐号|ID)?(?P<link>{BETWEEN}+)@?(?P<value>(?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{{2,38}})",
+    rf"\s?(?:id|name|账号|帐号|ID)?(?P<link>{BETWEEN}+)@?(?P<value>(?:live:)?[0-9A-Za-z_][0-9A-Za-z_.\-]{{1,37}}[0-9A-Za-z_\-])",
     re.IGNORECASE,
 )
 _LABELS = Labels(

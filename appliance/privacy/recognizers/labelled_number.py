@@ -51,7 +51,7 @@ _ENGLISH: tuple[tuple[str, Label], ...] = (
     ("plate, plates, licen[cs]e plates?, number plates?, registration plate", Label("PLATE", bare=1, value="plate")),
     ("registration, reg, vehicle registration, car registration, rego, tag, licen[cs]e tag, registration mark, vrm", Label("PLATE", value="plate")),
     ("zip, zip code, zipcode, postal, postal zip, eircode, pin code, postcode, post code, postal code, plz", Label("POSTCODE", bare=2, value="postcode")),
-    (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", certification, credential, state bar, bar", Label("LICENSE", numbered=4, colon=4)),
+    (_each("pilot|nursing|medical|professional|law|bar|teaching|pharmacy", " licen[cs]e") + ", certification, credential, state bar, bar, ARDC, attorney(?= no), attorney registration", Label("LICENSE", numbered=4, colon=4)),
     ("DEA, NPI", Label("LICENSE", numbered=4, colon=4, bare=5)),
     (_each("national|identity|identification|taxpayer|tax|voter|personal|citizen|alien", "(?: (?:id|identification|identity|registration))?(?: card)?"), Label("NATIONAL_ID", numbered=5, colon=5)),
     ("social insurance, social security, ssn, national insurance, vat, PAN, SIN, NIN, cpf, curp, RFC, green card, uscis", Label("NATIONAL_ID", numbered=5, colon=5)),
@@ -130,7 +130,8 @@ _VALUES = {
     )
 }  # fmt: skip
 _LAST_DIGITS = re.compile(
-    r"尾号(?:为|是|[:：])?\s?([0-9]{4})(?=[\s的）)，,、。])"
+    r"(?:尾号|[后末]四位)(?:数字?)?(?:为|是|[:：])?\s?([0-9]{3}[0-9Xx])(?![0-9A-Za-z])"
+    r"|\b(?i:last (?:4|four)(?: digits)?(?: of (?:[a-z]{1,12} ){0,3}[a-z]{1,12})?(?: is| are|:)?|(?:card|account|acct|visa|mastercard|phone|number|ssn) (?:ending|ends) (?:in|with)) ([0-9]{4})(?![0-9A-Za-z])"
 )  # of a card, an account, a telephone
 _REPORT = re.compile(
     r"(?:做[的得过了]|会诊|转诊|输血|手术|检查|检验|化验|报告|门诊|住院|取药)[^。!！?？；;\n]{0,12}单号[\s:为是]{0,4}([A-Za-z]{0,6}-?[0-9][0-9A-Za-z]*(?:[\-/.][0-9A-Za-z]+)*)"
@@ -209,6 +210,8 @@ def _applications(text: str) -> Iterator[Hit]:
         )
         if _COURT_WORD.search(near) and not _LAW_AHEAD.search(ahead):
             yield Hit(*match.span(1), "REFERENCE", 0.7, "CASE_NUMBER")
+    for match in _LAST_DIGITS.finditer(text):
+        yield Hit(*match.span(match.lastindex or 0), "ACCOUNT", 0.6)
     for match in _IN_BRACKETS.finditer(text):
         yield Hit(*match.span(1), "REFERENCE", 0.6, "PERSON_NUMBER")
     for match in _NO.finditer(text) if "/" in text else ():
@@ -226,9 +229,6 @@ def _chinese(text: str) -> Iterator[Hit]:
     if "床" in text:
         for match in _BED.finditer(text):
             yield Hit(*match.span(1), "MEDICAL_RECORD", 0.5)
-    if "尾号" in text:
-        for match in _LAST_DIGITS.finditer(text):
-            yield Hit(*match.span(1), "ACCOUNT", 0.6)
     if "单号" in text:
         for match in _REPORT.finditer(text):
             yield Hit(*match.span(1), "MEDICAL_RECORD", 0.9)  # 单号 alone would be anybody's parcel

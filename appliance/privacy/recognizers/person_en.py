@@ -151,7 +151,8 @@ def _without_stops(text: str, start: int, end: int) -> tuple[int, int]:
     position = start
     for word in re.finditer(r"\S+", text[start:end]):
         bare = word[0].strip(".,:'’").casefold()
-        if bare in NO_NAME or word[0] in _STATE_OF_US:
+        apart = text[start:end][: word.start()].endswith(("\t", "  "))  # Jan Novak   DOB: the next field of a form
+        if bare in NO_NAME or word[0] in _STATE_OF_US or (apart and bare in no_names()):
             break
         position = start + word.end()
     return start, position

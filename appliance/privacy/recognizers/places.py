@@ -95,7 +95,7 @@ _SMALL = re.compile(r"\b(?:in|from|to|near|visit|visiting) ([^\W\d_]{4,}(?: [^\W
 
 
 def find(text: str) -> Iterator[Hit]:
-    """Yield countries, states and `City, ST` (LOCATION .6), ZIP codes behind a state (POSTCODE .7), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
+    """Yield countries, states and `City, ST` (LOCATION .6), ZIP codes behind a state (POSTCODE .7, .55 without a comma), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
     for match in _PLACE.finditer(text):
         yield Hit(*match.span(), "LOCATION", 0.6)
     for match in _CITY_STATE.finditer(text):
@@ -106,7 +106,8 @@ def find(text: str) -> Iterator[Hit]:
         ):
             yield Hit(*match.span(), "LOCATION", 0.6)
     for match in _ZIP.finditer(text):
-        yield Hit(*match.span(1 if match[1] else 2), "POSTCODE", 0.7)
+        # without a comma it may be a plate: Illinois plate AB 12345
+        yield Hit(*match.span(1 if match[1] else 2), "POSTCODE", 0.7 if match[1] else 0.55)
     yield from _cities(text)
     for match in _PEOPLE.finditer(text):
         yield Hit(*match.span(), "NATIONALITY", 0.6)

@@ -75,9 +75,10 @@ def beside(text: str, start: int, end: int, words: re.Pattern[str], before: int 
     """Tell whether one of `words` stands within `before` characters ahead of the span, or `after` characters behind it in the same sentence."""
     if _can_stand(words, text[max(0, start - before) : start]) and words.search(text, max(0, start - before), start):
         return True
-    return bool(after and _can_stand(words, text[end : end + after])) and bool(
-        words.search(_SENTENCE.split(text[end : end + after])[0])
-    )
+    if not after:
+        return False
+    behind = _SENTENCE.split(text[end : end + after], maxsplit=1)[0]
+    return _can_stand(words, behind) and bool(words.search(behind))
 
 
 def follows(text: str, start: int, label: re.Pattern[str], reach: int = 40) -> bool:

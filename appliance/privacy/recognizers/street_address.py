@@ -57,7 +57,7 @@ _STREET = (
 )
 _UNIT = "(?:U[,/]?[HZ])"
 _MILITARY = f"(?:{_UNIT}[,/]{{0,2}}){{0,2}}(?:[CZ]{{1,3}}[,/])?U[Zl]H"  # PSC 1437, Box 3833 APO AA 66791
-_CITY = "(?:[CZKWNTA][CpZKWTAN]{0,4}(?=[,/]{0,2}[ZKHlU])|(?<=H[,/])[CZK][CpZKN]{0,3}(?=[|/,lS]|$)|(?<=H)[CZK][CpZKN]{0,3}(?=[|]|$))"
+_CITY = "(?:[CZKWNTA][CpZKWTAN]{0,4}(?=[,/]{0,2}[ZKHlU])|(?<=H[,/])(?<!ZH[,/])[CZK][CpZKN]{0,3}(?=[|/,lS]|$)|(?<=H)[CZK][CpZKN]{0,3}(?=[|]|$))"
 _TAIL = rf"(?:[,/]{{0,2}}(?:{_UNIT}|U?[Zl]H|Z|K+C?|H|{_CITY}|l(?=[,/]{{0,2}}l?[HK])))"
 _AHEAD_OF_UNIT = rf"(?:{_NUMBER}(?:(?:[CZKTAN][CpZKTAN]{{0,4}}|l{{1,3}}),?(?:H[,/]?)?)?|[CZKTAN][CpZKTAN]{{0,4}},?(?:H[CpZKTAN]{{0,4}}[,/]?)?)"
 _ADDRESS = re.compile(

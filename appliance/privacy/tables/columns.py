@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.cells import LostDigits, filled_rows, sheet_text
 from appliance.errors import InputError, MissingPartError, NotFoundError, SettingsError
+from appliance.files import open_part
 from appliance.privacy.scrub_file import encoding_of
 from appliance.words import _
 
@@ -168,9 +169,9 @@ def write_table(table: pa.Table, out: Path) -> None:
     suffix = out.suffix.lower()
     if suffix not in WRITTEN:
         raise SettingsError(_("cannot write `{file}`; known endings are {known}", file=out, known=" ".join(WRITTEN)))
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    part, descriptor = open_part(out)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123  the descriptor carries the mode
+        with open(descriptor, "wb") as file:  # noqa: PTH123  the descriptor carries the mode
             _write(table, file, suffix)
             file.flush()
             os.fsync(file.fileno())

@@ -14,7 +14,7 @@ import pytest
 
 from appliance.errors import MissingPartError
 from appliance.privacy import Scrubber, detect, policy
-from appliance.privacy.recognizers import spacy_entities
+from appliance.privacy.recognizers import Hit, spacy_entities
 from appliance.settings import ScrubSettings
 
 
@@ -81,7 +81,7 @@ def test_what_an_operator_wrote_is_left_alone(scrubber: Scrubber) -> None:
 
 
 def test_a_name_found_once_is_found_again(scrubber: Scrubber) -> None:
-    text = "The witness Dr. Quillfeather spoke first. Later Quillfeather left."
+    text = "The witness Dr. Quillfeather spoke first.\n* Quillfeather: 3"
     assert sum(text[found.start : found.end] == "Quillfeather" for found in scrubber.find([text])[0]) == 2
 
 
@@ -211,3 +211,44 @@ def test_items_of_a_list_are_found_as_alone(scrubber: Scrubber) -> None:
     alone = [{value for value, _kind in values(scrubber, line)} for line in lines]
     together = {value for value, _kind in values(scrubber, "\n".join(lines))}
     assert set().union(*alone) <= together
+
+
+def test_a_name_leaves_the_date_behind_it_to_the_date(scrubber: Scrubber) -> None:
+    """The model reads `Wrenfield 2/27/24` as one name, and a pattern finds the name in it: the date stays a date, so that it is shifted as one."""
+    text = "Ms. Oyelaran was seen on 02/11. Follow-up w/ Dr Wrenfield 2/27/24 at 10:30am."
+    assert {("Wrenfield", "PERSON"), ("2/27/24 at 10:30am", "DATE")} <= values(scrubber, text)
+
+
+def test_joined_names_yield_to_patterns_of_another_kind() -> None:
+    text = "Dr Wrenfield 2/27/24"
+    name = detect._Span(Hit(3, 12, "PERSON", 0.85), "person_en")
+    both = detect._Span(Hit(0, 20, "PERSON", 0.85), spacy_entities.RULE)
+    date = detect._Span(Hit(13, 20, "DATE", 0.8), "dates_en")
+    assert [
+        (text[span.hit.start : span.hit.end], span.hit.kind) for span in detect.settle(text, [name, both, date])
+    ] == [
+        ("Dr Wrenfield", "PERSON"),
+        ("2/27/24", "DATE"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kind"),
+    [
+        ("a Honda Civic (Illinois plate AB 12345, towed)", "AB 12345", "PLATE"),
+        ("Patient: Marguerite Delacroix-Oyelaran   DOB: 03/14/1951", "Marguerite Delacroix-Oyelaran", "PERSON"),
+        ("Whitcomb, then 19, was driving.", "19", "AGE"),
+        ("Last 4 of card 4242.", "4242", "ACCOUNT"),
+        ("her Visa ending in 9911 was used", "9911", "ACCOUNT"),
+        ("身份证后四位是042X吗？", "042X", "ACCOUNT"),
+        ("Beatrix Holloway (ARDC No. 6289134)", "6289134", "LICENSE"),
+        ("Portal login: mdelacroix51. She left.", "mdelacroix51", "HANDLE"),
+    ],
+)
+def test_what_reviewers_found_in_notes_and_rulings(scrubber: Scrubber, text: str, value: str, kind: str) -> None:
+    assert (value, kind) in values(scrubber, text)
+
+
+def test_an_address_ends_with_its_postcode(scrubber: Scrubber) -> None:
+    text = "55 W. Monroe St., Suite 1200, Chicago, IL 60603.\nAppeal No. 23-1187 (7th Cir. 2023)."
+    assert "Appeal" not in "".join(value for value, _kind in values(scrubber, text))

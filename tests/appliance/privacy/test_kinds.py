@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.privacy.kinds import FORMS, KINDS, form, kind
+from appliance.privacy.kinds_zh import CHECKS
 from appliance.privacy.recognizers import PATTERNS
 
 FOLDER = Path(importlib.import_module("appliance.privacy.recognizers").__file__).parent  # type: ignore[arg-type]
@@ -90,3 +91,9 @@ def test_recognizers_keep_their_offsets_inside_the_text(recognizer) -> None:
             assert 0 <= hit.start < hit.end <= len(text)
             assert 0 <= hit.score <= 1
             assert kind(hit.kind)
+
+
+def test_every_check_is_told_in_chinese() -> None:
+    """And nothing is told that no kind has."""
+    assert set(CHECKS) == {each.validation for each in (*KINDS, *FORMS)}
+    assert all(re.search("[\u4e00-\u9fff]", told) or re.fullmatch("[A-Z0-9 ]+", told) for told in CHECKS.values())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError, SettingsError
-from appliance.privacy.scrub_file import scrub_file
+from appliance.privacy.scrub_file import scrub_file, whole_file
 from appliance.settings import ScrubSettings
 
 SETTINGS = ScrubSettings(batch_rows=2)
@@ -270,3 +270,44 @@ def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--out"):
         scrub_file(path, path, SETTINGS)
     assert path.read_text() == TABLE
+
+
+def test_every_column_of_the_subjects_name_is_keyed(tmp_path: Path) -> None:
+    """A table with two columns of one name hides neither behind the other."""
+    out = tmp_path / "out.csv"
+    scrub_file(
+        write(tmp_path / "in.csv", "patient,patient,note\nAnna Kovacs,Jan Novak,ok\n"),
+        out,
+        SETTINGS,
+        subject_column="patient",
+    )
+    assert re.fullmatch(r"patient,patient,note\s+<PERSON_[0-9a-f]{16}>,<PERSON_[0-9a-f]{16}>,ok\s+", out.read_text())
+
+
+def test_half_a_character_in_json_is_written_as_it_came(tmp_path: Path) -> None:
+    """No encoding holds it, an escape does."""
+    out = tmp_path / "out.jsonl"
+    scrub_file(write(tmp_path / "in.jsonl", '{"text": "Anna Kovacs \\ud83d called"}\n'), out, SETTINGS)
+    assert out.read_text() == '{"text": "<PERSON_1> \\ud83d called"}\n'
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.jsonl", '{"a": 1}\n{"a": Anna}\n'), ("a.csv", 'a,b\n"Anna,1\n')])
+def test_what_is_no_table_and_no_json_is_told_in_words_of_ours(tmp_path: Path, name: str, content: str) -> None:
+    with pytest.raises(InputError, match=r"line 2: it is no (JSON from character 7|row of a table)") as raised:
+        scrub_file(write(tmp_path / name, content), tmp_path / f"out-{name}", SETTINGS)
+    assert "Anna" not in str(raised.value)
+
+
+def test_what_a_killed_scrub_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+    """A hidden part holds scrubbed text, and one of `reveal` values; another file's part, and one that is being written, stay."""
+    out = tmp_path / "out.txt"
+    left, another = tmp_path / ".out.txt.0a1b.part", tmp_path / ".other.txt.0a1b.part"
+    for each in (left, another):
+        each.write_text("half")
+    with whole_file(out, "utf-8") as busy:
+        with whole_file(out, "utf-8") as target:
+            target.write("new")
+        busy.write("busy")
+        assert not left.exists() and another.exists() and out.read_text() == "new"
+    assert out.read_text() == "busy"
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".other.txt.0a1b.part", "out.txt"]

@@ -74,8 +74,8 @@ def _part(teacher: Student, count: int, share: float, **rest: Any) -> Recipe:
 
 def _safe(teacher: Student) -> Recipe:
     share = 5 / 12 if _reduce_range() else 1 / 2
-    learned = Recovery(6, 3e-4, embedding_weight=5.0)
-    return _part(teacher, len(layers(teacher.network)), share, reserve=4000, recovery=learned, table_bits=4)
+    learned = Recovery(8, 3e-4, embedding_weight=5.0)
+    return _part(teacher, len(layers(teacher.network)), share, reserve=9000, recovery=learned, table_bits=4)
 
 
 def _small(teacher: Student) -> Recipe:

@@ -91,6 +91,11 @@ _AHEAD_OF_PLACE = re.compile(
     r"\b(?:in|at|from|to|near|of|outside|around|via|toward|towards|leaving|visit(?:ed|ing)?|reached|liv(?:e|es|ed|ing) in|born in|moved to|based in|city of|town of|village of|downtown|,)\s$",
     re.IGNORECASE,
 )
+# City of Joliet, TOWN OF NEW CASTLE: whatever stands there is a place, listed or not.
+_NAMED = re.compile(
+    r"\b(?i:city|town|village|borough|township|county|parish|municipality) (?:of|OF) "
+    r"((?:(?i:new|san|santa|saint|st\.|los|las|la|el|des|fort|mount|port|lake|palm|long|north|south|east|west|grand) )?[A-Z][\w'’\-]+)"
+)
 _SMALL = re.compile(r"\b(?:in|from|to|near|visit|visiting) ([^\W\d_]{4,}(?: [^\W\d_]{2,}){0,2})")
 
 
@@ -98,6 +103,8 @@ def find(text: str) -> Iterator[Hit]:
     """Yield countries, states and `City, ST` (LOCATION .6), ZIP codes behind a state (POSTCODE .7, .55 without a comma), cities (.45-.55), peoples and faiths (NATIONALITY .6), as spelled with a capital."""
     for match in _PLACE.finditer(text):
         yield Hit(*match.span(), "LOCATION", 0.6)
+    for match in _NAMED.finditer(text):
+        yield Hit(*match.span(1), "LOCATION", 0.6)
     for match in _CITY_STATE.finditer(text):
         if (
             text[match.end() - 2 : match.end()] not in _DEGREES

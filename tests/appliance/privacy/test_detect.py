@@ -241,6 +241,8 @@ def test_joined_names_yield_to_patterns_of_another_kind() -> None:
         ("Last 4 of card 4242.", "4242", "ACCOUNT"),
         ("her Visa ending in 9911 was used", "9911", "ACCOUNT"),
         ("身份证后四位是042X吗？", "042X", "ACCOUNT"),
+        ("WHITCOMB v. CITY OF JOLIET; OFFICER SZYMANSKI", "JOLIET", "LOCATION"),
+        ("the Town of New Pelham, which pays", "New Pelham", "LOCATION"),
         ("Beatrix Holloway (ARDC No. 6289134)", "6289134", "LICENSE"),
         ("Portal login: mdelacroix51. She left.", "mdelacroix51", "HANDLE"),
     ],

@@ -27,7 +27,7 @@ def _said(message: str) -> str:
         "Arguments": _("Arguments"),
         "Commands": _("Commands"),
         "required": _("required"),
-        "default: {default}": _("default: {default}"),
+        "default: {default}": _("default: {default}", default="{default}"),  # typer fills it in
         "Show this message and exit.": _("Show this message and exit."),
     }.get(message, message)
 

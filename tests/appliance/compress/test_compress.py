@@ -220,6 +220,19 @@ def test_a_recipe_may_ask_for_a_smaller_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_time_that_is_left_goes_into_the_search(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the four presets two recipes are searched; the front is what the report offers, and each of it is a model."""
+    monkeypatch.setattr(step, "_spent_s", lambda case: 10.0 * len(list(case.scratch.glob("found-*"))))
+    settings = SETTINGS.model_copy(update={"budget_s": 51, "seed": 2})
+    found = compress(store, store.model("triage"), settings, JUDGING)
+    names = [line["name"] for line in found["variants"]]
+    assert names[:4] == ["int8", "tiny", "small", "safe"] and len(names) >= 5
+    assert all(name.startswith("l") and name.endswith("-e1") for name in names[4:])
+    offered = [line for line in found["variants"] if line["verdict"] not in ("dominated", "refused")]
+    assert offered and all(store.model(line["model"]).name == f"triage-{line['name']}" for line in offered)
+
+
+@pytest.mark.long
 def test_a_recipe_with_a_smaller_model_lets_it_go_live(home: Path, store: Store, tmp_path: Path) -> None:
     """The whole story with `[compress]`: the accepted variant is what is evaluated and promoted."""
     with (tmp_path / "tickets.csv").open("w", newline="") as file:

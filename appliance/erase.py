@@ -288,8 +288,9 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
 
 
 def _forget_work(store: Store) -> None:
-    """Drop checkpoints (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
-    store.clear_scratch("train")
+    """Drop checkpoints and half-made smaller models (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
+    for work in ("train", "compress"):
+        store.clear_scratch(work)
     jobs.void_unfinished(store)
 
 

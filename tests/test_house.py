@@ -38,7 +38,20 @@ GROUND = {
 GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "page", "reasons"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor", "compress"}
-ROOF = {"cli", "pipeline", "recipe", "doctor", "inventory", "upkeep", "erase", "backup", "show", "usage", "load", "selftest"}
+ROOF = {
+    "cli",
+    "pipeline",
+    "recipe",
+    "doctor",
+    "inventory",
+    "upkeep",
+    "erase",
+    "backup",
+    "show",
+    "usage",
+    "load",
+    "selftest",
+}
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 ACROSS |= {("compress", "train"), ("compress", "export"), ("compress", "evaluate")}
 

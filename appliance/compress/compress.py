@@ -70,7 +70,7 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
     """
     source = source_of(store, model)
     dataset = trained_on(store, source)
-    parts = ("compress", _fingerprint(source, dataset, settings))
+    parts = ("compress", _fingerprint(store, source, dataset, settings))
     case = _open(store, source, dataset, settings, store.scratch(*parts))
     variants = _presets(case)
     if settings.preset is None:
@@ -85,9 +85,10 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
     return result
 
 
-def _fingerprint(teacher: Model, dataset: Dataset, settings: CompressSettings) -> str:
-    # The budget is left out: given more time, the same command goes on where it was.
-    told = [teacher.id, dataset.id, settings.model_dump(mode="json", exclude={"budget_s"})]
+def _fingerprint(store: Store, teacher: Model, dataset: Dataset, settings: CompressSettings) -> str:
+    # The budget is left out: given more time, the same command goes on where it was. A name may mean another data set or model by then.
+    others = [*map(store.dataset, settings.unlabelled), *map(store.model, settings.teachers)]
+    told = [teacher.id, dataset.id, [other.id for other in others], settings.model_dump(mode="json", exclude={"budget_s"})]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -109,7 +110,7 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
                 dataset=dataset.reference,
             )
         )
-    rows = lesson.train + _unlabelled(store, dataset, settings)
+    rows = lesson.train + _unlabelled(store, dataset, lesson.validation, settings)
     texts = list((lesson.validation + lesson.train).texts[: ExportSettings().parity_rows])
     exact = _once(
         scratch, "teacher", lambda folder: export_folder(model.folder, folder, ExportSettings(format="onnx"), texts)
@@ -144,8 +145,9 @@ def _other_teacher(store: Store, model: Model, name: str) -> Student:
     return other
 
 
-def _unlabelled(store: Store, dataset: Dataset, settings: CompressSettings) -> Rows:
-    """Read the texts without a label: those of the teacher's data set, and all of `settings.unlabelled`; no test row, and none that is a test row elsewhere."""
+def _unlabelled(store: Store, dataset: Dataset, validation: Rows, settings: CompressSettings) -> Rows:
+    """Read the texts without a label: those of the teacher's data set, and all of `settings.unlabelled`; no row of a test or validation split, and no text
+    that the teacher's set has in one of them or that was held out of it (`validation`)."""
     named = [store.dataset(name) for name in settings.unlabelled]
     for other in named:
         if other.stage == "raw":
@@ -156,6 +158,7 @@ def _unlabelled(store: Store, dataset: Dataset, settings: CompressSettings) -> R
                 )
             )
     judged = {record.text for split in (_TEST, "validation") for record in store.records(dataset, split)}
+    judged.update(validation.texts)
     found = [
         record
         for other in (dataset, *named)
@@ -210,7 +213,7 @@ def _presets(case: Case) -> list[Variant]:
     names = [case.settings.preset] if case.settings.preset else _ORDER
     variants: list[Variant] = []
     for name in names:
-        if variants and _spent_s(case) >= case.settings.budget_s:
+        if variants and _spent_s(case, variants) >= case.settings.budget_s:
             break
         progress("variants", len(variants), len(names))
         variants.append(_variant(case, name, PRESETS[name](case.teacher)))
@@ -220,16 +223,16 @@ def _presets(case: Case) -> list[Variant]:
 def _search(case: Case, variants: Sequence[Variant]) -> list[Variant]:
     """Try recipes until the time is up: none is begun that would take longer than is left, were it like the slowest before."""
     tried: list[Variant] = []
-    slowest = 0.0
-    while _spent_s(case) + slowest < case.settings.budget_s:
-        before = _spent_s(case)
+    while (
+        _spent_s(case, [*variants, *tried]) + max((variant.seconds for variant in tried), default=0.0)
+        < case.settings.budget_s
+    ):
         point = propose(case.teacher, [*variants, *tried], case.settings)
         if point is None:
             break
         progress("variants", len(variants) + len(tried))
         recipe = recipe_at(point, case.teacher)
         tried.append(_variant(case, name_of(recipe), recipe, point))
-        slowest = max(slowest, _spent_s(case) - before)
     return tried
 
 
@@ -268,9 +271,9 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
     }
 
 
-def _spent_s(case: Case) -> float:
-    """The time that all took so far: getting ready, in this attempt, and every variant, in whichever attempt."""
-    return case.opening_s + sum(float(_read(folder)["seconds"]) for folder in sorted(case.scratch.glob("found-*")))
+def _spent_s(case: Case, variants: Sequence[Variant]) -> float:
+    """The time that all took so far: getting ready, in this attempt, and these variants, in whichever attempt, so that one that goes on decides alike."""
+    return case.opening_s + sum(variant.seconds for variant in variants)
 
 
 # -- what they are worth -----------------------------------------------------------------------------------------------

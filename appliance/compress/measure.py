@@ -169,7 +169,7 @@ def memory_bytes(folder: Path, texts: Sequence[str]) -> int:
     import json
 
     lines = "".join(json.dumps(text) + "\n" for text in texts)
-    command = [sys.executable, "-c", _MEMORY, str(folder.absolute())]
+    command = [sys.executable, "-B", "-P", "-c", _MEMORY, str(folder.absolute())]
     variables = os.environ | {"OMP_NUM_THREADS": "1"}
     told = subprocess.run(command, input=lines, capture_output=True, text=True, env=variables)
     if told.returncode:

@@ -185,8 +185,9 @@ def _modules() -> dict[str, Any]:
             self._measure()
 
         def _measure(self) -> None:
-            largest = self.weight.detach().abs().amax(1).clamp(min=_SMALLEST)  # (outputs,)
-            self.weight_step = largest / self.largest
+            with torch.inference_mode(False):  # an inference tensor could not be loaded into again
+                largest = self.weight.detach().abs().amax(1).clamp(min=_SMALLEST)  # (outputs,)
+                self.weight_step = largest / self.largest
 
         def forward(self, values: torch.Tensor) -> torch.Tensor:
             """Return (batch, tokens, outputs) of (batch, tokens, inputs)."""

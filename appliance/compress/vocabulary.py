@@ -83,10 +83,20 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
         model["unk_id"] = new[model["unk_id"]]
     for added in content["added_tokens"]:
         added["id"] = new[added["id"]]
-    for special in (content["post_processor"] or {}).get("special_tokens", {}).values():
-        special["ids"] = [new[old] for old in special["ids"]]
+    _renumber(content["post_processor"] or {}, new)
     tokenizer = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return Student(_with_rows(student.network, kept), tokenizer, student.plan)
+
+
+def _renumber(processor: dict[str, Any], new: dict[int, int]) -> None:
+    """Give the special tokens that a post-processor adds their new ids, in place."""
+    if processor.get("type") not in (None, "TemplateProcessing", "BertProcessing", "RobertaProcessing"):
+        raise InputError(_("a tokenizer of the kind `{kind}` cannot be trimmed; keep the whole vocabulary", kind=str(processor["type"])))
+    for special in processor.get("special_tokens", {}).values():
+        special["ids"] = [new[old] for old in special["ids"]]
+    for name in {"sep", "cls"} & processor.keys():
+        token, old = processor[name]
+        processor[name] = [token, new[old]]
 
 
 def unknown_rate(student: Student, texts: Sequence[str]) -> float:

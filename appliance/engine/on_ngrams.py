@@ -56,7 +56,7 @@ class Pieces:
     max_characters: int
 
     def __post_init__(self) -> None:
-        if not (
+        if any(type(number) is not int for number in (self.shortest, self.longest, self.words, self.rows_log2, self.max_characters)) or not (
             1 <= self.shortest <= self.longest <= 16
             and 0 <= self.words <= 4
             and 1 <= self.rows_log2 <= _MOST_ROWS_LOG2
@@ -206,7 +206,7 @@ def load(folder: Path) -> NgramsEngine:
 
 def _wanted(rows: int, labels: int, tensors: Mapping[str, Array]) -> list[dict[str, tuple[str, tuple[int, ...]]]]:
     """List the types and shapes that fit together, given the width of the head: with a table of one byte a number, or of half a byte."""
-    width = tensors["head"].shape[-1] if "head" in tensors else 0
+    width = tensors["head"].shape[-1] if "head" in tensors and tensors["head"].shape else 0
     rest = {"head": ("int16", (labels, width)), "scale": ("float32", (labels,)), "bias": ("float32", (labels,))}
     tables = [("int8", (rows, width))] + ([("uint8", (rows, width // 2))] if width % 2 == 0 else [])
     return [rest | {"table": table} for table in tables]
@@ -217,10 +217,12 @@ def _read_tensors(content: bytes) -> dict[str, Array]:
     import numpy as np
 
     start = 8 + int.from_bytes(content[:8], "little")
-    header = {name: tensor for name, tensor in json.loads(content[8:start]).items() if tensor.get("dtype") in _DTYPES}
+    header = json.loads(content[8:start])
+    header.pop("__metadata__", None)
     tensors = {}
     for name, tensor in header.items():
-        first, last = tensor["data_offsets"]
-        part = memoryview(content)[start + first : start + last]
-        tensors[name] = np.frombuffer(part, _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        if tensor["dtype"] in _DTYPES:
+            first, last = tensor["data_offsets"]
+            part = memoryview(content)[start + first : start + last]
+            tensors[name] = np.frombuffer(part, _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
     return tensors

@@ -33,7 +33,9 @@ def evaluate(store: Store, model: Model, dataset: Dataset, settings: EvaluateSet
     """
     loaded = engine.load(model.folder)
     answers = answer_split([loaded], store, dataset, settings.split)
-    floors, left_out = floors_beside(store, model, dataset, loaded.plan, answers, settings) if settings.floors else ({}, {})
+    floors, left_out = (
+        floors_beside(store, model, dataset, loaded.plan, answers, settings) if settings.floors else ({}, {})
+    )
     found: dict[str, Any] = {"model": model.reference, "dataset": dataset.reference, "split": settings.split}
     found |= report(answers, settings, show_groups=dataset.stage != "raw")
     found |= {"floors": floors, "floors_left_out": left_out}

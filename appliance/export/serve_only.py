@@ -20,7 +20,7 @@ from appliance.words import _
 
 _CARDS, _ABOUT = ("card.json", "card.md", "parity.json"), "about.json"
 _SCRUB = "scrub.json"
-_TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio")
+_TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio", "compressed")
 _COUNTS = ("rows", "held_back", "findings")
 _REPORT = (*_COUNTS, "held_back_reasons", "touched", "rules", "languages", "splits", "policy", "docs_per_s")
 
@@ -60,11 +60,11 @@ def serve_only(store: Store, model: Model, out: Path) -> dict[str, Any]:
 
 
 def _portable(store: Store, model: Model) -> Model:
-    """Return the model itself when it is an ONNX one, else the newest that was exported from it."""
+    """Return the model itself when it is a portable one, else the newest that was exported from it; what `compress` made of it answers otherwise."""
     if model.format != "torch":
         return model
     for found in reversed(store.artifacts("model")):
-        if model.id in found.parents and found.format != "torch":
+        if model.id in found.parents and found.format != "torch" and "compressed" not in found.meta:
             exported: Model = found
             return exported
     raise NotFoundError(

@@ -231,6 +231,9 @@ class ExportSettings(Section):
     min_agreement: float = Field(
         0.98, gt=0, le=1, description="smallest share of real rows on which an int8 export gives the same label"
     )
+    max_drop: float = Field(
+        0.01, ge=0, lt=1, description="accuracy that an int8 export may lose on the labelled ones of those rows"
+    )
     parity_rows: int = Field(256, ge=8, description="real rows used for the parity check")
     reduce_range: Literal["auto", "on", "off"] = Field(
         "auto", description="7-bit weights for CPUs without VNNI; auto = what this machine needs"

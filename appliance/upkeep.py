@@ -104,7 +104,7 @@ def _strays(store: Store) -> Iterator[Path]:
         alive = Path("/proc", draft.name.partition("-")[0]).exists()
         if not alive or _age_s(draft) > _DRAFT_AGE_S:
             yield draft
-    for checkpoint in store.home.glob("work/train/*"):
+    for checkpoint in (*store.home.glob("work/train/*"), *store.home.glob("work/compress/*")):
         if _age_s(checkpoint) > _CHECKPOINT_AGE_S:
             yield checkpoint
 

@@ -88,7 +88,12 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
 def _fingerprint(store: Store, teacher: Model, dataset: Dataset, settings: CompressSettings) -> str:
     # The budget is left out: given more time, the same command goes on where it was. A name may mean another data set or model by then.
     others = [*map(store.dataset, settings.unlabelled), *map(store.model, settings.teachers)]
-    told = [teacher.id, dataset.id, [other.id for other in others], settings.model_dump(mode="json", exclude={"budget_s"})]
+    told = [
+        teacher.id,
+        dataset.id,
+        [other.id for other in others],
+        settings.model_dump(mode="json", exclude={"budget_s"}),
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 

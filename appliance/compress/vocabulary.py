@@ -91,7 +91,12 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
 def _renumber(processor: dict[str, Any], new: dict[int, int]) -> None:
     """Give the special tokens that a post-processor adds their new ids, in place."""
     if processor.get("type") not in (None, "TemplateProcessing", "BertProcessing", "RobertaProcessing"):
-        raise InputError(_("a tokenizer of the kind `{kind}` cannot be trimmed; keep the whole vocabulary", kind=str(processor["type"])))
+        raise InputError(
+            _(
+                "a tokenizer of the kind `{kind}` cannot be trimmed; keep the whole vocabulary",
+                kind=str(processor["type"]),
+            )
+        )
     for special in processor.get("special_tokens", {}).values():
         special["ids"] = [new[old] for old in special["ids"]]
     for name in {"sep", "cls"} & processor.keys():

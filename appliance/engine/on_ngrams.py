@@ -56,7 +56,10 @@ class Pieces:
     max_characters: int
 
     def __post_init__(self) -> None:
-        if any(type(number) is not int for number in (self.shortest, self.longest, self.words, self.rows_log2, self.max_characters)) or not (
+        if any(
+            type(number) is not int
+            for number in (self.shortest, self.longest, self.words, self.rows_log2, self.max_characters)
+        ) or not (
             1 <= self.shortest <= self.longest <= 16
             and 0 <= self.words <= 4
             and 1 <= self.rows_log2 <= _MOST_ROWS_LOG2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,16 @@ from appliance.export.parity import (
     Parity,
     check_agreement,
     check_company,
+    check_drop,
     check_exact,
     differ_in_company,
     parity,
-    sample_texts,
+    sample,
 )
 from appliance.export.to_int8 import Kind, to_int8
 from appliance.export.to_onnx import to_onnx
 from appliance.export.to_tensorrt import to_tensorrt
-from appliance.schema import Dataset, Model
+from appliance.schema import Dataset, Model, Record
 from appliance.settings import ExportSettings
 from appliance.store import Store
 from appliance.words import _
@@ -49,11 +51,12 @@ def export(store: Store, model: Model, settings: ExportSettings, dataset: Datase
     there is no data set or no torch model left, `MissingPartError` without the extra `export`.
     """
     source = source_of(store, model)
-    texts = _texts(store, dataset or trained_on(store, source), settings.parity_rows)
+    rows = _rows(store, dataset or trained_on(store, source), settings.parity_rows)
+    texts, labels = [row.text for row in rows], [row.label for row in rows]
     meta = {key: source.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in source.meta}
     with store.draft("model", source.name, parents=(source.id,), meta=meta) as draft:
         draft.verb = "export"
-        found, gain = export_folder(source.folder, draft.folder, settings, texts)
+        found, gain = export_folder(source.folder, draft.folder, settings, texts, labels)
         draft.meta |= {"format": settings.format, "parity": found.as_dict(), "size_bytes": size_bytes(draft.folder)}
         draft.meta |= gain
         draft.beside |= set(_write_cards(source, draft.folder, draft.meta))
@@ -62,9 +65,9 @@ def export(store: Store, model: Model, settings: ExportSettings, dataset: Datase
 
 
 def export_folder(
-    source: Path, target: Path, settings: ExportSettings, texts: list[str]
+    source: Path, target: Path, settings: ExportSettings, texts: list[str], labels: Sequence[str | None] = ()
 ) -> tuple[Parity, dict[str, Any]]:
-    """Export the torch model folder `source` into the folder `target` and hold the result against it on `texts`.
+    """Export the torch model folder `source` into the folder `target` and hold the result against it on `texts`, whose `labels` are the true ones.
 
     `target` ends with `model.json`, `tokenizer.json` and `model.onnx`, nothing else. Returns the parity and, for int8,
     what it gains over fp32 on this machine (see `_gain`). Raises `PolicyError` as `export`, `HardwareError` without
@@ -96,8 +99,9 @@ def export_folder(
     (target / "exact.onnx").unlink()
     write_plan(target, plan)
     small = engine.load(target)
-    found = parity(reference, small, texts)
+    found = parity(reference, small, texts, labels)
     check_agreement(found, settings.min_agreement)
+    check_drop(found, settings.max_drop)
     if settings.format == "onnx-int8-static":
         assert isinstance(small, engine.Network)
         check_company(differ_in_company(small, rows), len(rows))
@@ -174,11 +178,11 @@ def trained_on(store: Store, model: Model) -> Dataset:
     )
 
 
-def _texts(store: Store, dataset: Dataset, rows: int) -> list[str]:
-    texts: list[str] = []
+def _rows(store: Store, dataset: Dataset, count: int) -> list[Record]:
+    rows: list[Record] = []
     for split in ("validation", "train"):
-        texts += sample_texts(store.records(dataset, split), rows - len(texts))
-    texts = texts or sample_texts(store.records(dataset), rows)
-    if not texts:
+        rows += sample(store.records(dataset, split), count - len(rows))
+    rows = rows or sample(store.records(dataset), count)
+    if not rows:
         raise NotFoundError(_("`{dataset}` has no rows to check the export on", dataset=dataset.reference))
-    return texts
+    return rows

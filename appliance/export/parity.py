@@ -20,32 +20,43 @@ _COMPANY_ROWS = 8
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far two models differ over `rows` texts: logit differences, and the share of rows with the same label."""
+    """How far two models differ over `rows` texts: logit differences, the share of rows with the same label, and how much less often the second one is
+    right (`drop`, 0.01 = one point; None where no label is known)."""
 
     rows: int
     max_logit_difference: float
     mean_logit_difference: float
     agreement: float
+    drop: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
         return asdict(self)
 
 
-def parity(reference: Engine, candidate: Engine, texts: Sequence[str]) -> Parity:
-    """Run both models over `texts` (at least one) and compare their logits."""
+def parity(reference: Engine, candidate: Engine, texts: Sequence[str], labels: Sequence[str | None] = ()) -> Parity:
+    """Run both models over `texts` (at least one) and compare their logits; `labels` are the true ones of the first texts, None for one that is not known."""
     import numpy as np
 
     largest, total, same = 0.0, 0.0, 0
+    known = {label: number for number, label in enumerate(reference.labels)}
+    right: list[
+        int
+    ] = []  # of a row with a label: 1 where the reference alone is right, -1 where the candidate alone is
     for start in range(0, len(texts), _BATCH_ROWS):
         batch = texts[start : start + _BATCH_ROWS]
         one, other = reference.logits(batch), candidate.logits(batch)  # (rows, labels)
         differences = np.abs(one - other)
         largest = max(largest, float(differences.max()))
         total += float(differences.mean(axis=1).sum())
-        same += int((one.argmax(axis=1) == other.argmax(axis=1)).sum())
+        guesses = one.argmax(axis=1), other.argmax(axis=1)
+        same += int((guesses[0] == guesses[1]).sum())
+        for label, first, second in zip(labels[start : start + _BATCH_ROWS], *guesses, strict=False):
+            if label is not None:
+                right.append(int(first == known.get(label)) - int(second == known.get(label)))
         progress("parity", start + len(batch), len(texts))
-    return Parity(len(texts), largest, total / len(texts), same / len(texts))
+    drop = sum(right) / len(right) if right else None
+    return Parity(len(texts), largest, total / len(texts), same / len(texts), drop)
 
 
 def check_exact(found: Parity, max_logit_difference: float) -> None:
@@ -76,6 +87,20 @@ def check_agreement(found: Parity, min_agreement: float) -> None:
         )
 
 
+def check_drop(found: Parity, max_drop: float) -> None:
+    """Raise `PolicyError` when an int8 export is right on fewer rows than its source, by more than `max_drop`."""
+    if found.drop is not None and found.drop > max_drop:
+        raise PolicyError(
+            _(
+                "the export is refused: on {rows} real rows it loses {found:.4f} of accuracy, allowed are {limit} (`export.max_drop`); use `--format onnx`, or"
+                " raise the setting",
+                rows=found.rows,
+                found=found.drop,
+                limit=max_drop,
+            )
+        )
+
+
 def differ_in_company(model: Network, rows: Sequence[Sequence[int]]) -> int:
     """Count the rows (token ids) whose logits differ by any bit between alone and in a padded batch."""
     import numpy as np
@@ -102,6 +127,6 @@ def check_company(differ: int, rows: int) -> None:
         )
 
 
-def sample_texts(records: Iterable[Record], rows: int) -> list[str]:
-    """Draw `rows` texts. A record's id is random, so the smallest ids are an even draw, and the same one each time."""
-    return [record.text for record in nsmallest(rows, records, key=lambda record: record.id)]
+def sample(records: Iterable[Record], rows: int) -> list[Record]:
+    """Draw `rows` records. A record's id is random, so the smallest ids are an even draw, and the same one each time."""
+    return nsmallest(rows, records, key=lambda record: record.id)

@@ -20,7 +20,19 @@ from appliance.words import _
 
 _CARDS, _ABOUT = ("card.json", "card.md", "parity.json"), "about.json"
 _SCRUB = "scrub.json"
-_TOLD = ("format", "task", "labels", "base", "languages", "method", "parity", "size_bytes", "float_bytes", "size_ratio", "compressed")
+_TOLD = (
+    "format",
+    "task",
+    "labels",
+    "base",
+    "languages",
+    "method",
+    "parity",
+    "size_bytes",
+    "float_bytes",
+    "size_ratio",
+    "compressed",
+)
 _COUNTS = ("rows", "held_back", "findings")
 _REPORT = (*_COUNTS, "held_back_reasons", "touched", "rules", "languages", "splits", "policy", "docs_per_s")
 

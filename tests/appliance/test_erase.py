@@ -226,12 +226,12 @@ def test_rules_learnt_from_a_persons_record_go_with_them() -> None:
 def test_checkpoints_and_jobs_cut_short_go_with_the_data() -> None:
     store = Store.open()
     raw, _child = line(store)
-    scratch = store.scratch("train", "abc")
+    scratch = [store.scratch(verb, "abc") for verb in ("train", "compress")]
     with pytest.raises(NotFoundError):
         jobs.run(store, "curate", "appliance.pipeline:curate", {"dataset": "none", "overrides": {}})
     (identity,) = (row["id"] for row in store.jobs())
     erase(store, raw.reference)
-    assert not scratch.exists() and store.job(identity)["state"] == "void"
+    assert not any(folder.exists() for folder in scratch) and store.job(identity)["state"] == "void"
     with pytest.raises(PolicyError, match="erased"):
         jobs.resume(store, identity)
     with pytest.raises(NotFoundError):

@@ -208,10 +208,12 @@ def test_a_raw_set_goes_when_its_time_is_over_and_it_was_scrubbed(monkeypatch: p
 
 def test_checkpoints_that_nobody_came_back_to_are_pruned() -> None:
     store = Store.open()
-    old, new = store.scratch("train", "old"), store.scratch("train", "new")
-    os.utime(old, (0, 0))
-    assert prune(store, yes=True)["removed"] == ["work/train/old"]
-    assert not old.exists() and new.exists()
+    verbs = ("train", "compress")
+    old, new = ([store.scratch(verb, age) for verb in verbs] for age in ("old", "new"))
+    for folder in old:
+        os.utime(folder, (0, 0))
+    assert prune(store, yes=True)["removed"] == ["work/train/old", "work/compress/old"]
+    assert not any(folder.exists() for folder in old) and all(folder.exists() for folder in new)
 
 
 def test_a_scrub_can_purge_the_raw_set_it_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

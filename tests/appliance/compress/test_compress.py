@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from appliance.release.registry import promote
 from appliance.schema import Dataset, Source
 from appliance.settings import CompressSettings, EvaluateSettings, TrainSettings
 from appliance.store import Store
+from appliance.train.classify import Rows
 from appliance.train.train import train
 from tests.fakes import tiny_base, tiny_records
 
@@ -59,7 +61,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # The exporter takes seconds, and for `int8` it would write the bytes that it wrote for the teacher.
         exact = (folder / "home" / "work" / "compress").glob("*/teacher/model.onnx")
         patch.setattr(quantize, "to_onnx", lambda _network, path, _opset: shutil.copyfile(next(exact), path))
-        patch.setattr(step, "_spent_s", lambda case: 10.0 * len(list(case.scratch.glob("found-*"))))
+        patch.setattr(step, "_spent_s", lambda _case, variants: 10.0 * len(variants))
         found = compress(store, store.model("triage"), SETTINGS, JUDGING)
     (folder / "found.json").write_text(json.dumps(found))
     return folder
@@ -183,13 +185,16 @@ def test_raw_texts_are_refused(store: Store) -> None:
 
 
 def test_unlabelled_texts_join_and_test_texts_do_not(store: Store) -> None:
-    """Texts of another set are taken without their labels, but for those that are test or validation rows of the teacher's set."""
+    """Texts of another set are taken without their labels, but for those that are test or validation rows of the teacher's set, held-out ones too."""
     tickets = store.dataset("tickets")
-    judged = list(store.records(tickets, "test"))
+    judged, held_out = list(store.records(tickets, "test")), tiny_records(1, seed=98)[0]
     with store.draft("dataset", "more", meta={"stage": "curated"}) as draft:
-        draft.meta["rows"] = store.write_records(draft, [replace(judged[0], split=None), *tiny_records(9, seed=99)])
-    rows = step._unlabelled(store, tickets, SETTINGS.model_copy(update={"unlabelled": ("more",)}))
-    assert set(rows.targets) == {-1} and judged[0].text not in rows.texts
+        draft.meta["rows"] = store.write_records(
+            draft, [replace(judged[0], split=None), held_out, *tiny_records(9, seed=99)]
+        )
+    validation = Rows((held_out.text,), (0,))
+    rows = step._unlabelled(store, tickets, validation, SETTINGS.model_copy(update={"unlabelled": ("more",)}))
+    assert set(rows.targets) == {-1} and not {judged[0].text, held_out.text} & set(rows.texts)
     assert 0 < len(rows) <= 9
 
 
@@ -197,10 +202,34 @@ def test_the_same_command_with_more_time_goes_on(store: Store) -> None:
     """The budget is no part of what work is kept under; everything else is."""
     teacher, tickets = store.model("triage"), store.dataset("tickets")
     keys = [
-        step._fingerprint(teacher, tickets, SETTINGS.model_copy(update=change))
+        step._fingerprint(store, teacher, tickets, SETTINGS.model_copy(update=change))
         for change in ({}, {"budget_s": 99}, {"seed": 1}, {"preset": "tiny"})
     ]
     assert keys[0] == keys[1] and len(set(keys)) == 3
+
+
+def test_another_data_set_of_the_same_name_is_another_work(store: Store) -> None:
+    teacher, tickets = store.model("triage"), store.dataset("tickets")
+    asked = SETTINGS.model_copy(update={"unlabelled": ("notes",)})
+    keys = []
+    for seed in (1, 2):
+        with store.draft("dataset", "notes", meta={"stage": "curated"}) as draft:
+            store.write_records(draft, tiny_records(5, seed=seed))
+        keys.append(step._fingerprint(store, teacher, tickets, asked))
+    assert keys[0] != keys[1]
+
+
+def test_a_menu_that_goes_on_decides_by_the_time_of_the_variants_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed run found takes its time again and none more: the same presets are taken, though all of the time was spent."""
+    seconds = {"int8": 5.0, "tiny": 4.0, "small": 30.0, "safe": 9.0}
+    monkeypatch.setattr(step, "PRESETS", dict.fromkeys(seconds, lambda _teacher: None))
+    monkeypatch.setattr(
+        step, "_variant", lambda _case, name, _recipe: SimpleNamespace(name=name, seconds=seconds[name])
+    )
+    case = SimpleNamespace(settings=SETTINGS, opening_s=1.0, teacher=None)
+    assert [variant.name for variant in step._presets(case)] == ["int8", "tiny", "small"]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("30min", 1800), ("2h", 7200)])
@@ -222,7 +251,7 @@ def test_a_recipe_may_ask_for_a_smaller_model(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_time_that_is_left_goes_into_the_search(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the four presets two recipes are searched; the front is what the report offers, and each of it is a model."""
-    monkeypatch.setattr(step, "_spent_s", lambda case: 10.0 * len(list(case.scratch.glob("found-*"))))
+    monkeypatch.setattr(step, "_spent_s", lambda _case, variants: 10.0 * len(variants))
     settings = SETTINGS.model_copy(update={"budget_s": 51, "seed": 2})
     found = compress(store, store.model("triage"), settings, JUDGING)
     names = [line["name"] for line in found["variants"]]

@@ -104,6 +104,24 @@ def test_a_unigram_tokenizer_is_trimmed_alike(tiny: Student) -> None:
     assert 6 in reserved and 5 not in reserved  # the likelier word
 
 
+def test_the_special_tokens_of_a_bert_processor_move_along(tiny: Student) -> None:
+    """It keeps its ids elsewhere than a template does."""
+    content = json.loads(tiny.tokenizer)
+    numbers = content["model"]["vocab"]
+    processor = {"type": "BertProcessing", **{kind[1:-1].lower(): [kind, numbers[kind]] for kind in ("[SEP]", "[CLS]")}}
+    student = replace(tiny, tokenizer=json.dumps(content | {"post_processor": processor}).encode())
+    kept = vocabulary.choose_tokens(student, TEXTS, [None] * 5, reserve=0, min_subjects=1)
+    kept.reverse()  # so that special tokens move, too
+    small = vocabulary.trim(student, kept)
+    assert [[kept[token] for token in row] for row in small.ids(TEXTS)] == student.ids(TEXTS) == tiny.ids(TEXTS)
+
+
+def test_a_processor_that_is_not_known_is_refused(tiny: Student) -> None:
+    content = json.loads(tiny.tokenizer) | {"post_processor": {"type": "Sequence", "processors": []}}
+    with pytest.raises(InputError, match="`Sequence` cannot be trimmed"):
+        vocabulary.trim(replace(tiny, tokenizer=json.dumps(content).encode()), range(20))
+
+
 def test_another_kind_of_tokenizer_is_refused(tiny: Student) -> None:
     """Byte pairs are merged by rules that a shorter vocabulary would break."""
     bpe = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")]))

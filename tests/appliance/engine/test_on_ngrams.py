@@ -166,7 +166,18 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path, file: str, content: 
         engine.load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"rows_log2": 9}, {"rows_log2": 40}, {"shortest": 5}, {"longest": 1e9}, {"odd": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows_log2": 9},
+        {"rows_log2": 40},
+        {"shortest": 5},
+        {"longest": 1e9},
+        {"odd": 1},
+        {"rows_log2": 10.0},
+        {"words": True},
+    ],
+)
 def test_a_config_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, float]) -> None:
     write_ngrams(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(asdict(PIECES) | change), "utf-8")
@@ -181,6 +192,7 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str,
         ("table", np.zeros((1024, 8), np.int16)),
         ("head", np.zeros((2, 8), np.int16)),
         ("head", np.zeros(8, np.int16)),
+        ("head", np.zeros((), np.int16)),
         ("scale", np.zeros(3, np.int16)),
         ("bias", np.zeros((3, 1), np.float32)),
         ("bias", np.zeros(3, np.float64)),
@@ -192,6 +204,13 @@ def test_weights_that_do_not_fit_the_plan_are_refused(tmp_path: Path, name: str,
     save_file(load_file(path) | {name: tensor}, path)
     with pytest.raises(InputError, match=r"model\.safetensors"):
         engine.load(tmp_path)
+
+
+def test_metadata_of_the_weights_is_not_read(tmp_path: Path) -> None:
+    path = write_ngrams(tmp_path) / "model.safetensors"
+    before = engine.load(tmp_path).logits(["a card"])
+    save_file(load_file(path), path, {"dtype": "F32"})
+    assert np.array_equal(engine.load(tmp_path).logits(["a card"]), before)
 
 
 def test_labels_that_do_not_fit_the_weights_are_refused(tmp_path: Path) -> None:

@@ -130,3 +130,17 @@ def test_the_verb_wants_format_and_folder_together(store: Store, tmp_path: Path)
         assert isinstance(CliRunner().invoke(app, half).exception, SettingsError)
     done = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "out"), "--json"])
     assert json.loads(done.stdout)["path"] == str(tmp_path / "out")
+
+
+def test_an_export_leaves_and_not_the_smaller_model_beside_it(store: Store, tmp_path: Path) -> None:
+    """What `compress` made of a model answers otherwise: it leaves under its own name, with its verdict."""
+    with store.draft("model", "triage", parents=with_lineage(store).parents, meta={"format": "torch"}) as draft:
+        (draft.folder / "model.safetensors").write_bytes(b"weights")
+    trained, made = draft.artifact, []
+    for seed, (name, told) in enumerate((("triage", {}), ("triage-small", {"compressed": {"verdict": "refused"}}))):
+        with store.draft("model", name, parents=(trained.id,), meta={"format": "onnx"} | told) as draft:
+            write_model(draft.folder, "onnx", seed)
+        made.append(draft.artifact)
+    assert serve_only(store, trained, tmp_path / "whole")["model"] == made[0].reference
+    serve_only(store, made[1], tmp_path / "small")
+    assert json.loads((tmp_path / "small" / "about.json").read_text())["meta"]["compressed"]["verdict"] == "refused"

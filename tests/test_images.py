@@ -226,7 +226,7 @@ def test_a_model_made_in_one_image_is_served_by_the_other(images: Images, volume
     recipe = tmp_path / "triage.toml"
     recipe.write_text(
         '[data]\nfiles = ["/in/messages.csv"]\n[curate]\nsplit = "0.6/0.2/0.2"\n'
-        '[train]\nbase = "minilm"\nmethod = "probe"\nname = "triage"\n[export]\nmin_agreement = 0.5\n',
+        '[train]\nbase = "minilm"\nmethod = "probe"\nname = "triage"\n[export]\nmin_agreement = 0.5\nmax_drop = 0.5\n',
         "utf-8",
     )
     recipe.chmod(0o644)

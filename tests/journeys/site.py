@@ -112,6 +112,7 @@ split = "0.6/0.2/0.2"
 {lines}
 [export]
 min_agreement = 0.5
+max_drop = 0.5
 """,
         "utf-8",
     )

@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from appliance import device, engine
 from appliance.compress import measure, report
 from appliance.compress.distil import NO_LABEL, transfer
 from appliance.compress.menu import Variant, choose, front, verdict
-from appliance.compress.recipes import PRESETS, Recipe, build, shrink
+from appliance.compress.recipes import PRESETS, Recipe, build, once, shrink
 from appliance.compress.search import Point, name_of, propose, recipe_at
 from appliance.compress.student import Student, read
 from appliance.engine.on_torch import import_torch, in_batches, logits
@@ -30,7 +30,7 @@ from appliance.jobs import progress
 from appliance.schema import Dataset, Model
 from appliance.settings import CompressSettings, EvaluateSettings, ExportSettings
 from appliance.store import Store
-from appliance.train.checkpoint import intact, writing
+from appliance.train.checkpoint import intact
 from appliance.train.classify import Lesson, Rows, read_lesson
 from appliance.words import _
 
@@ -117,12 +117,12 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
         )
     rows = lesson.train + _unlabelled(store, dataset, lesson.validation, settings)
     texts = list((lesson.validation + lesson.train).texts[: ExportSettings().parity_rows])
-    exact = _once(
+    exact = once(
         scratch, "teacher", lambda folder: export_folder(model.folder, folder, ExportSettings(format="onnx"), texts)
     )
     judging = _draw(lesson.validation, settings.rows, settings.seed)
     held_against = measure.reference(exact, judging, lesson.train.texts)
-    cost = _once(scratch, "cost", lambda folder: _write(folder, measure.cost(exact, held_against)))
+    cost = once(scratch, "cost", lambda folder: _write(folder, measure.cost(exact, held_against)))
     return Case(
         model=model,
         teacher=teachers[0],
@@ -193,15 +193,6 @@ def _draw(rows: Rows, count: int, seed: int) -> Rows:
     return Rows(tuple(rows.texts[row] for row in drawn), tuple(rows.targets[row] for row in drawn))
 
 
-def _once(scratch: Path, name: str, make: Callable[[Path], Any]) -> Path:
-    """Return the folder that `make` filled, once: one that is there whole is taken as it is."""
-    folder = scratch / name
-    if not intact(folder):
-        with writing(scratch, name) as unfinished:
-            make(unfinished)
-    return folder
-
-
 def _write(folder: Path, figures: dict[str, Any]) -> None:
     (folder / "figures.json").write_text(json.dumps(figures), "utf-8")
 
@@ -248,7 +239,7 @@ def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) 
         begun = time.monotonic()
         folder = build(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
         found = _measured(case, recipe, folder) | {"folder": folder.name, "seconds": time.monotonic() - begun}
-        _once(case.scratch, done.name, lambda target: _write(target, found))
+        once(case.scratch, done.name, lambda target: _write(target, found))
     kept = _read(done)
     folder = case.scratch / "stages" / kept.pop("folder")
     return Variant(name, asdict(recipe), point, folder, **kept)

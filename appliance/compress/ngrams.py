@@ -3,8 +3,8 @@
 The model is that of `engine.on_ngrams`; the loss is that of `distil`, on the teacher's logits and the labels. The table learns with the rounding that it will be
 stored with (straight-through gradient: Bengio et al. 2013, arXiv 1308.3432; Jacob et al. 2018, arXiv 1712.05877).
 
-A row of the table learns only when the texts of enough different people hold a piece that falls on it; all others stay zero. So no single person's
-words are written into the model, and words that training never saw add nothing.
+A row of the table learns only when the texts of enough different people hold pieces that fall on it; all others stay zero. So no row stands for one
+person's words alone, though such words may share a row with others', and words that training never saw add nothing.
 """
 
 from __future__ import annotations

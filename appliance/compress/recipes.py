@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-__all__ = ["PRESETS", "Recipe", "build", "recipe_of", "shrink"]
+__all__ = ["PRESETS", "Recipe", "build", "once", "shrink"]
 
 _LAYER_ROWS, _TAYLOR_ROWS, _QUANTISE_ROWS = 256, 1000, 128
 
@@ -98,12 +98,6 @@ PRESETS: dict[str, Callable[[Student], Recipe]] = {
 }
 
 
-def recipe_of(fields: dict[str, Any]) -> Recipe:
-    """Make a recipe again of what `dataclasses.asdict` and JSON made of it."""
-    learned = {name: Recovery(**fields[name]) for name in ("settle", "recovery", "rounding") if fields.get(name)}
-    return Recipe(**(fields | learned))
-
-
 def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, scratch: Path) -> Path:
     """Return a folder ready to serve, with `parameters.json` (numbers in the embedding and in the rest) beside the model.
 
@@ -112,7 +106,7 @@ def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, 
     """
     key = _key(_identity(teacher, rows, judge), asdict(recipe))
     if recipe.ngrams:
-        return _once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge))
+        return once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge))
     student, learning = shrink(recipe, teacher, rows, judge, scratch), scratch / f"learning-{key}"
 
     def make(folder: Path) -> None:
@@ -126,7 +120,7 @@ def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, 
                 quantize(Path(source), folder, recipe.quantisation, ids, recipe.table_bits, _reduce_range())
         (folder / "parameters.json").write_text(json.dumps(student.parameters), "utf-8")
 
-    folder = _once(scratch, f"served-{key}", make)
+    folder = once(scratch, f"served-{key}", make)
     shutil.rmtree(learning, ignore_errors=True)
     return folder
 
@@ -157,7 +151,7 @@ def _stage(
 ) -> Student:
     folder, learning = scratch / f"student-{key}", scratch / f"learning-{key}"
     if not intact(folder):
-        cut = read(_once(scratch, f"cut-{key}", lambda unfinished: write(change(student, recipe, rows), unfinished)))
+        cut = read(once(scratch, f"cut-{key}", lambda unfinished: write(change(student, recipe, rows), unfinished)))
         result = recover(cut, rows, learned, learning, judge) if learned else cut
         with writing(scratch, folder.name) as unfinished:
             write(result, unfinished)
@@ -198,8 +192,8 @@ def _spread(values: Sequence[Item], count: int) -> list[Item]:
     return list(values[:: max(1, len(values) // count)])
 
 
-def _once(scratch: Path, name: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder that `make` filled; one that is there whole is taken as it is."""
+def once(scratch: Path, name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder `name` of `scratch` that `make` filled, once: one that is there whole is taken as it is."""
     folder = scratch / name
     if not intact(folder):
         with writing(scratch, name) as unfinished:

@@ -28,6 +28,7 @@ _HEADINGS = {
     "memory_mb": ("memory, MB", "内存 (MB)"),
     "rows": ("rows", "行数"),
     "metric": ("accuracy", "准确率"),
+    "teacher_metric": ("teacher's on these rows", "教师在这些行上"),
     "drop": ("drop", "下降"),
     "bounds": ("95 % bounds", "95% 界限"),
     "flips": ("other labels than the teacher", "与教师不同的标签数"),
@@ -45,7 +46,7 @@ _FLOORS = {"majority": "majority", "tfidf_svm": "TF-IDF + linear SVM", "probe": 
 
 
 def write(folder: Path, found: Mapping[str, Any], fonts: Path) -> set[str]:
-    """Write `report.json`, `report.md` (in the reader's language), `report.html` (English and Chinese) and the picture into `folder`; return the names of
+    """Write `report.json`, `report.md` (in the reader's language), `report.html` (its table in English and Chinese) and the picture into `folder`; return the names of
     all but the first, which do not count for the report's hash."""
     (folder / "report.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
     pictures = menu_picture(found, folder, fonts)
@@ -93,6 +94,7 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
                 "memory_mb": f"{line['memory_bytes'] / 1e6:.0f}",
                 "rows": f"{line['rows']} ({line.get('split', 'validation')})",
                 "metric": f"{line['metric']:.4f}",
+                "teacher_metric": f"{line['teacher_metric']:.4f}" if tested else "",
                 "drop": f"{line['drop']:+.4f}" if tested else "",
                 "bounds": f"{line['low']:+.4f} … {line['high']:+.4f}" if tested else "",
                 "flips": str(line["flips"]) if tested else "",
@@ -115,6 +117,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "memory_mb": _("memory, MB"),
         "rows": _("rows"),
         "metric": _("accuracy"),
+        "teacher_metric": _("teacher's on these rows"),
         "drop": _("drop"),
         "bounds": _("95 % bounds"),
         "flips": _("other labels than the teacher"),
@@ -129,9 +132,7 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "",
         *_table(headings.values(), [[row[key] for key in headings] for row in rows]),
         "",
-        *(f"`{line['name']}`: {line['reason']}" for line in found["variants"] if line["reason"]),
-        *_explained(found),
-        "",
+        *(f"{said}\n" for said in _explained(found)),
         "![](menu.svg)",
     ]
     return "\n".join(lines) + "\n"
@@ -176,6 +177,7 @@ def _conclusion(found: Mapping[str, Any]) -> str:
 
 def _explained(found: Mapping[str, Any]) -> Iterable[str]:
     hardware, floors = found["hardware"], found["floors"]
+    yield from (f"`{line['name']}`: {line['reason']}" for line in found["variants"] if line["reason"])
     names = {"majority": _("majority"), "tfidf_svm": _("TF-IDF + linear SVM"), "probe": _("probe on frozen base")}
     if floors:
         told = ", ".join(f"{names[name]} {floor['accuracy']:.4f}" for name, floor in floors.items())
@@ -198,12 +200,15 @@ def _html(found: Mapping[str, Any], picture: str) -> str:
         "<tr>" + "".join(f"<td>{html.escape(row[key])}</td>" for key in _HEADINGS) + "</tr>" for row in rows
     )
     floors = "".join(f"<li>{_FLOORS[name]}: {floor['accuracy']:.4f}</li>" for name, floor in found["floors"].items())
+    explained = "".join(f"<p>{html.escape(said)}</p>" for said in _explained(found))
     return page(
         "Menu of smaller models / 小模型菜单",
         f"<p>{html.escape(found['model'])} · {html.escape(found['dataset'])} · {html.escape(', '.join(found['hardware']['instructions']))}</p>",
+        f"<p><b>{html.escape(_conclusion(found))}</b></p>",
         f"<div style='overflow-x:auto'><table><tr>{head}</tr>{cells}</table></div>",
         f"<p>Floors on the test rows / 测试集上的基线:</p><ul>{floors}</ul>" if floors else "",
         picture[picture.index("<svg") :],
+        f"<small>{explained}</small>",
     )
 
 

@@ -19,6 +19,7 @@ from appliance.compress.menu import Variant, choose, front, verdict
 from appliance.compress.recipes import PRESETS, Recipe, build, once, shrink
 from appliance.compress.search import Point, name_of, propose, recipe_at
 from appliance.compress.student import Student, read
+from appliance.compress.vocabulary import unknown_rate
 from appliance.engine.on_torch import import_torch, in_batches, logits
 from appliance.engine.plan import files_of
 from appliance.errors import InputError, PolicyError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _COPIES = 3  # word-dropped copies of each row that students learn from
 _ORDER = ("int8", "tiny", "small", "safe")  # what is soon done comes first, so that the menu fills early
 _NAME_CHARACTERS = 64
+_MOST_UNKNOWN = 0.005  # of the tokens of validation rows may become unknown ones by a smaller vocabulary
 _TEST, _PARAMETERS = "test", "parameters.json"
 
 
@@ -233,7 +235,8 @@ def _search(case: Case, variants: Sequence[Variant]) -> list[Variant]:
 
 
 def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) -> Variant:
-    """Make a variant with the seed of the settings and measure it, once. One that is not as it was before its numbers became integers is refused."""
+    """Make a variant with the seed of the settings and measure it, once. One that is not as it was before its numbers became integers is refused, and
+    one that cannot read the rows."""
     recipe, done = _seeded(recipe, case.settings.seed), case.scratch / f"found-{name}"
     if not intact(done):
         begun = time.monotonic()
@@ -259,12 +262,27 @@ def _measured(case: Case, recipe: Recipe, folder: Path) -> dict[str, Any]:
         student = shrink(recipe, case.teacher, case.transfer, case.lesson.validation, case.scratch / "stages")
         before = in_batches(logits, student.network, student.ids(held_against.rows.texts))
         refused = measure.fault(before, answers, held_against.true, learned_on=recipe.rounding is not None)
+        refused = refused or _unreadable(case, student)
     return {
         "refused": refused,
         "cost": measure.cost(folder, held_against),
         "quality": measure.quality(held_against.true, held_against.guess, guess, scores),
         "parameters": json.loads((folder / _PARAMETERS).read_bytes()),
     }
+
+
+def _unreadable(case: Case, student: Student) -> str | None:
+    """Return why a variant is refused: its vocabulary cannot say what is in the validation rows. None when it can."""
+    rates = [unknown_rate(one, case.held_against.rows.texts) for one in (student, case.teacher)]
+    if rates[0] - rates[1] <= _MOST_UNKNOWN:
+        return None
+    return _(
+        "its vocabulary does not know {rate:.2%} of the tokens of {rows} real rows, the teacher's {teacher:.2%} (allowed: {most:.1%} more)",
+        rate=rates[0],
+        rows=len(case.held_against.rows),
+        teacher=rates[1],
+        most=_MOST_UNKNOWN,
+    )
 
 
 def _spent_s(case: Case, variants: Sequence[Variant]) -> float:

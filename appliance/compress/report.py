@@ -56,15 +56,23 @@ def write(folder: Path, found: Mapping[str, Any], fonts: Path) -> set[str]:
 
 
 def brief(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a person at the command line reads of a menu: the chosen variant, a line each, where the report lies. A queued job stays as it is."""
+    """Return what a person at the command line reads of a menu: the verdict, a line each, why some were refused, where the report lies. A queued job stays
+    as it is."""
     if "variants" not in found:
         return dict(found)
-    lines = [{key: _rounded(line.get(key)) for key in _BRIEF} for line in found["variants"]]
-    return (
-        {key: found[key] for key in ("model", "chosen")}
-        | {"variants": lines}
-        | {"report": found["report"], "path": found["path"]}
-    )
+    lines = [
+        {key: _rounded(line.get(key)) for key in _BRIEF} | {"verdict": _verdict(line["verdict"])}
+        for line in found["variants"]
+    ]
+    return {
+        "model": found["model"],
+        "chosen": found["chosen"],
+        "verdict": _conclusion(found),
+        "variants": lines,
+        **({"reason": reasons} if (reasons := list(_reasons(found))) else {}),
+        "report": found["report"],
+        "path": found["path"],
+    }
 
 
 def _rounded(value: Any) -> Any:
@@ -151,6 +159,8 @@ def _verdict(word: str) -> str:
 
 def _conclusion(found: Mapping[str, Any]) -> str:
     chosen = next((line for line in found["variants"] if line["name"] == found["chosen"]), None)
+    if chosen is None and all(line["reason"] for line in found["variants"]):
+        return _("No variant is offered: each was refused.")
     if chosen is None:
         return _("No variant keeps the limits of time and size.")
     told = {
@@ -175,9 +185,13 @@ def _conclusion(found: Mapping[str, Any]) -> str:
     )
 
 
+def _reasons(found: Mapping[str, Any]) -> Iterable[str]:
+    return (f"`{line['name']}`: {line['reason']}" for line in found["variants"] if line["reason"])
+
+
 def _explained(found: Mapping[str, Any]) -> Iterable[str]:
     hardware, floors = found["hardware"], found["floors"]
-    yield from (f"`{line['name']}`: {line['reason']}" for line in found["variants"] if line["reason"])
+    yield from _reasons(found)
     names = {"majority": _("majority"), "tfidf_svm": _("TF-IDF + linear SVM"), "probe": _("probe on frozen base")}
     if floors:
         told = ", ".join(f"{names[name]} {floor['accuracy']:.4f}" for name, floor in floors.items())

@@ -21,6 +21,8 @@ from appliance.compress import compress as step
 from appliance.compress import quantize
 from appliance.compress.compress import compress
 from appliance.compress.report import brief
+from appliance.compress.student import Student
+from appliance.compress.vocabulary import choose_tokens, trim
 from appliance.errors import InputError, PolicyError, SettingsError
 from appliance.export.export import size_bytes
 from appliance.recipe import read_recipe
@@ -172,6 +174,20 @@ def test_teachers_with_other_labels_are_refused(store: Store) -> None:
     settings = SETTINGS.model_copy(update={"teachers": ("ward",)})
     with pytest.raises(InputError, match="has other labels than"):
         compress(store, store.model("triage"), settings, JUDGING)
+
+
+def test_a_vocabulary_that_cannot_say_the_rows_is_refused(tiny: Student) -> None:
+    small = trim(tiny, choose_tokens(replace(tiny, plan=replace(tiny.plan, languages=("en",))), [], [], reserve=5))
+
+    def refused(*texts: str) -> str | None:
+        return step._unreadable(
+            SimpleNamespace(teacher=tiny, held_against=SimpleNamespace(rows=Rows(texts, ()))), small
+        )  # type: ignore[arg-type]
+
+    assert (
+        refused("the pharmacy", "a dose", "\u0f40") is None
+    )  # what the teacher does not know either counts for neither
+    assert "does not know" in str(refused("the pharmacy", "银行"))
 
 
 def test_raw_texts_are_refused(store: Store) -> None:

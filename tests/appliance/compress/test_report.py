@@ -78,6 +78,15 @@ def test_the_page_begins_with_what_the_test_said(tmp_path: Path, verdict: str, m
 
 def test_a_menu_without_a_choice_says_so(tmp_path: Path) -> None:
     assert "No variant keeps the limits" in written(tmp_path, menu(line("small", "offered")))["report.md"]
+    refused = menu(line("int8", "refused", reason="it differs"))
+    assert "No variant is offered: each was refused" in written(tmp_path, refused)["report.md"]
+
+
+def test_the_command_line_tells_the_verdict_and_why_a_variant_was_refused() -> None:
+    found = menu(line("small", "accepted"), line("int8", "refused", reason="it differs"), chosen="small")
+    short = report.brief(found | {"report": "triage@1", "path": "/a/report"})
+    assert short["verdict"].startswith("`small` is accepted") and short["reason"] == ["`int8`: it differs"]
+    assert "reason" not in report.brief(menu(line("small", "accepted")) | {"report": "triage@1", "path": "/a/report"})
 
 
 def test_every_variant_and_the_teacher_has_a_row_in_each_language(

@@ -88,8 +88,8 @@ def check_agreement(found: Parity, min_agreement: float) -> None:
 
 
 def check_drop(found: Parity, max_drop: float) -> None:
-    """Raise `PolicyError` when an int8 export is right on fewer rows than its source, by more than `max_drop`."""
-    if found.drop is not None and found.drop > max_drop:
+    """Raise `PolicyError` when an int8 export is right on fewer rows than its source, by more than `max_drop`. One row alone is no evidence."""
+    if found.drop is not None and round(found.drop * found.rows) > max(1, max_drop * found.rows):
         raise PolicyError(
             _(
                 "the export is refused: on {rows} real rows it loses {found:.4f} of accuracy, allowed are {limit} (`export.max_drop`); use `--format onnx`, or"

@@ -249,7 +249,7 @@ def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) 
 
 
 def _seeded(recipe: Recipe, seed: int) -> Recipe:
-    parts = {name: getattr(recipe, name) for name in ("settle", "recovery", "rounding")}
+    parts = {name: getattr(recipe, name) for name in ("settle", "recovery", "rounding", "ngrams")}
     return replace(recipe, **{name: replace(part, seed=seed) for name, part in parts.items() if part})
 
 

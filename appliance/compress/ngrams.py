@@ -60,7 +60,7 @@ class Learning:
 
 
 def distil(
-    rows: Transfer, plan: Plan, folder: Path, judge: Rows | None = None, learning: Learning | None = None
+    rows: Transfer, plan: Plan, folder: Path, judge: Rows | None = None, learning: Learning = Learning()
 ) -> None:
     """Write the student of `rows` into `folder`: a model to serve, and `parameters.json` beside it.
 
@@ -69,7 +69,6 @@ def distil(
     """
     from safetensors.numpy import save_file
 
-    learning = learning or Learning()
     pieces = choose_pieces(rows.texts, plan.max_tokens, learning.rows_log2)
     plan = replace(plan, format="ngrams", prefix="", reduce_range=False)
     read = [pieces.read(text)[0] for text in rows.texts]

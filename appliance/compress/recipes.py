@@ -22,6 +22,7 @@ from appliance import device
 from appliance.compress import heads_and_ffn, ngrams, qat, vocabulary
 from appliance.compress.distil import NO_LABEL, Recovery, Transfer, identity, recover
 from appliance.compress.layers import best, keep_layers
+from appliance.compress.ngrams import Learning
 from appliance.compress.quantize import quantize
 from appliance.compress.student import Student, layers, read, write
 from appliance.engine.on_onnx import saturates
@@ -49,7 +50,8 @@ class Recipe:
     `reserve`: common words kept beside what the texts need; `layers`, `heads` and `neurons`: how many over the whole network, never more than there
     are. `settle` is what the student learns after losing layers, `recovery` after losing heads and neurons. `quantisation` names a kind of
     `quantize`, `table_bits` the bits of an embedding; with `rounding` the student learns once more with its numbers rounded as they will be
-    served (`qat`), which makes a static artefact whatever `quantisation` says. `ngrams`: no transformer at all, nothing of the teacher is kept but its answers.
+    served (`qat`), which makes a static artefact whatever `quantisation` says. `ngrams`: how a student without a transformer
+    learns, of whose teacher nothing is kept but its answers. Tokens that no text reaches go in any case.
     """
 
     reserve: int | None = None
@@ -61,7 +63,7 @@ class Recipe:
     quantisation: Kind = "dynamic"
     table_bits: int = 8
     rounding: Recovery | None = None
-    ngrams: bool = False
+    ngrams: Learning | None = None
 
 
 def _part(teacher: Student, count: int, share: float, **rest: Any) -> Recipe:
@@ -94,7 +96,7 @@ PRESETS: dict[str, Callable[[Student], Recipe]] = {
     "int8": lambda _teacher: Recipe(),
     "safe": _safe,
     "small": _small,
-    "tiny": lambda _teacher: Recipe(ngrams=True),
+    "tiny": lambda _teacher: Recipe(ngrams=Learning()),
 }
 
 
@@ -105,15 +107,16 @@ def build(recipe: Recipe, teacher: Student, rows: Transfer, judge: Rows | None, 
     that recipes share stages, and what a kill costs is the checkpoint under way. Raises what `quantize` raises.
     """
     key = _key(_identity(teacher, rows, judge), asdict(recipe))
-    if recipe.ngrams:
-        return once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge))
-    student, learning = shrink(recipe, teacher, rows, judge, scratch), scratch / f"learning-{key}"
+    if learned := recipe.ngrams:
+        return once(scratch, f"served-{key}", lambda folder: ngrams.distil(rows, teacher.plan, folder, judge, learned))
+    student = vocabulary.without_unused(shrink(recipe, teacher, rows, judge, scratch))
+    learning = scratch / f"learning-{key}"
 
     def make(folder: Path) -> None:
         ids = student.ids(_spread(rows.texts[: len(rows.subjects)], _QUANTISE_ROWS))
         if recipe.rounding:
             rounded = qat.prepare(student, ids, recipe.table_bits, _reduce_range())
-            qat.write(recover(rounded, rows, recipe.rounding, learning), folder, recipe.table_bits)
+            qat.write(recover(rounded, rows, recipe.rounding, learning, judge), folder, recipe.table_bits)
         else:
             with tempfile.TemporaryDirectory(dir=scratch) as source:
                 write(student, Path(source))

@@ -19,6 +19,7 @@ __all__ = ["brief", "write", "write_cards"]
 _BRIEF = ("model", "name", "size_bytes", "size_ratio", "latency_ratio", "metric", "drop", "low", "high", "verdict")
 _HEADINGS = {
     "name": ("variant", "型号"),
+    "verdict": ("verdict", "结论"),
     "size_mb": ("MB", "大小 (MB)"),
     "size_ratio": ("times smaller", "缩小倍数"),
     "parameters": ("parameters: embedding + rest", "参数量：词嵌入 + 其余"),
@@ -33,7 +34,6 @@ _HEADINGS = {
     "bounds": ("95 % bounds", "95% 界限"),
     "flips": ("other labels than the teacher", "与教师不同的标签数"),
     "calibration_error": ("calibration error", "校准误差"),
-    "verdict": ("verdict", "结论"),
 }
 _VERDICTS = {
     "accepted": ("accepted", "通过"),
@@ -116,6 +116,7 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 def _markdown(found: Mapping[str, Any]) -> str:
     headings = {
         "name": _("variant"),
+        "verdict": _("verdict"),
         "size_mb": _("MB"),
         "size_ratio": _("times smaller"),
         "parameters": _("parameters: embedding + rest"),
@@ -130,7 +131,6 @@ def _markdown(found: Mapping[str, Any]) -> str:
         "bounds": _("95 % bounds"),
         "flips": _("other labels than the teacher"),
         "calibration_error": _("calibration error"),
-        "verdict": _("verdict"),
     }
     rows = [row | {"verdict": _verdict(row["verdict"])} for row in _rows(found)]
     lines = [

@@ -18,13 +18,14 @@ from appliance.words import _
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MIN_SUBJECTS", "choose_tokens", "held_by_many", "trim", "unknown_rate"]
+__all__ = ["MIN_SUBJECTS", "choose_tokens", "held_by_many", "trim", "unknown_rate", "without_unused"]
 
 MIN_SUBJECTS = 10
 # Characters that every model keeps where its base knows them: Latin letters, digits, punctuation, currency signs.
 _WRITTEN = re.compile("[\u0021-\u024f\u2010-\u205e\u20a0-\u20bf]")
 # Chinese adds its punctuation, full-width forms and the Han characters in daily use (GB/T 2312-1980, levels 1 and 2).
 _CHINESE_SIGNS = re.compile("[\u3001-\u301f\uff01-\uff5e\uffe5]")
+_UNUSED = re.compile(r"\[unused\d+\]")  # what BERT's vocabulary keeps free
 _SPACE = "\u2581"  # how SentencePiece writes the space before a word
 
 
@@ -86,6 +87,14 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
     _renumber(content["post_processor"] or {}, new)
     tokenizer = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return Student(_with_rows(student.network, kept), tokenizer, student.plan)
+
+
+def without_unused(student: Student) -> Student:
+    """Return a student without the tokens that its vocabulary keeps free (`[unused0]` and so on) and that no text is cut into; it answers as before."""
+    tokens = _tokens(json.loads(student.tokenizer))
+    unused = [number for number, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
+    dropped = set(unused).difference(*student.ids([tokens[number] for number in unused]))
+    return trim(student, [number for number in range(len(tokens)) if number not in dropped]) if dropped else student
 
 
 def _renumber(processor: dict[str, Any], new: dict[int, int]) -> None:

@@ -20,6 +20,7 @@ from appliance import cli, engine, pipeline
 from appliance.compress import compress as step
 from appliance.compress import quantize
 from appliance.compress.compress import compress
+from appliance.compress.recipes import PRESETS
 from appliance.compress.report import brief
 from appliance.compress.student import Student
 from appliance.compress.vocabulary import choose_tokens, trim
@@ -222,6 +223,15 @@ def test_the_same_command_with_more_time_goes_on(store: Store) -> None:
         for change in ({}, {"budget_s": 99}, {"seed": 1}, {"preset": "tiny"})
     ]
     assert keys[0] == keys[1] and len(set(keys)) == 3
+
+
+def test_the_seed_reaches_everything_that_learns(tiny: Student) -> None:
+    for preset in PRESETS.values():
+        recipe = step._seeded(preset(tiny), 5)
+        learned = [part for part in (recipe.settle, recipe.recovery, recipe.rounding, recipe.ngrams) if part]
+        assert [part.seed for part in learned] == [5] * len(learned)
+        assert learned or recipe == preset(tiny)
+    assert step._seeded(PRESETS["tiny"](tiny), 5) != PRESETS["tiny"](tiny)
 
 
 def test_another_data_set_of_the_same_name_is_another_work(store: Store) -> None:

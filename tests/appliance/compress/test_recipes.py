@@ -15,6 +15,7 @@ import pytest
 from appliance import engine, jobs
 from appliance.compress import distil, recipes
 from appliance.compress.distil import Recovery, Transfer, identity
+from appliance.compress.ngrams import Learning
 from appliance.compress.recipes import PRESETS, Recipe
 from appliance.compress.student import Student, config
 from appliance.engine.on_torch import in_batches, logits
@@ -107,6 +108,17 @@ def test_a_killed_recipe_ends_with_the_same_weights(tiny: Student, rows: Transfe
     assert len(list((tmp_path / "killed").glob("student-*"))) == 1
     again = recipes.shrink(SMALL, tiny, rows, ROWS, tmp_path / "killed")
     assert identity(again) == identity(straight)
+
+
+def test_an_ngram_student_goes_by_its_seed(tiny: Student, rows: Transfer, tmp_path: Path) -> None:
+    """The same seed gives the same bytes, another one other weights."""
+    learning = Learning(rows_log2=8, width=8, passes=(1,))
+    made = [
+        recipes.build(Recipe(ngrams=replace(learning, seed=seed)), tiny, rows, ROWS, tmp_path / name)
+        for name, seed in (("one", 1), ("again", 1), ("other", 2))
+    ]
+    one, again, other = ((folder / "model.safetensors").read_bytes() for folder in made)
+    assert one == again != other
 
 
 def test_what_a_teacher_has_not_got_is_not_asked_of_it(tiny: Student, rows: Transfer, tmp_path: Path) -> None:

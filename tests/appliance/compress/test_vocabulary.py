@@ -122,6 +122,35 @@ def test_a_processor_that_is_not_known_is_refused(tiny: Student) -> None:
         vocabulary.trim(replace(tiny, tokenizer=json.dumps(content).encode()), range(20))
 
 
+def _with_unused(student: Student, *more: str) -> Student:
+    """The student with `[unused0]` to `[unused2]` in the place of three of its words, and more added tokens."""
+    content = json.loads(student.tokenizer)
+    numbers = content["model"]["vocab"]
+    for free, word in enumerate(("pharmacy", "dose", "pin")):
+        numbers[f"[unused{free}]"] = numbers.pop(word)
+    content["added_tokens"] += [dict(content["added_tokens"][0], id=numbers[token], content=token) for token in more]
+    return replace(student, tokenizer=json.dumps(content).encode())
+
+
+def test_tokens_that_no_text_reaches_go_and_no_answer_changes(tiny: Student) -> None:
+    """Not even a text that spells one of them out reaches it."""
+    student = _with_unused(tiny)
+    texts = [*TEXTS, "[unused0] x[unused1]", "unused2"]
+    small = vocabulary.without_unused(student)
+    assert len(_tokens(student)) - len(_tokens(small)) == 3 and "[unused1]" not in _tokens(small)
+    before, after = student.ids(texts), small.ids(texts)
+    assert np.array_equal(in_batches(logits, student.network, before), in_batches(logits, small.network, after))
+    assert vocabulary.without_unused(small) is small
+
+
+def test_a_free_token_that_a_site_took_into_use_stays(tiny: Student) -> None:
+    """An added token is one that texts reach."""
+    student = _with_unused(tiny, "[unused1]")
+    small = vocabulary.without_unused(student)
+    assert "[unused1]" in _tokens(small) and "[unused0]" not in _tokens(small)
+    assert small.ids(["[unused1]"])[0][1] == _tokens(small)["[unused1]"]
+
+
 def test_another_kind_of_tokenizer_is_refused(tiny: Student) -> None:
     """Byte pairs are merged by rules that a shorter vocabulary would break."""
     bpe = Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")]))

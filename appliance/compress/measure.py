@@ -19,6 +19,7 @@ from appliance.errors import HardwareError
 from appliance.evaluate.metrics import calibration
 from appliance.export.export import size_bytes
 from appliance.export.latency import SHAPES, latency, latency_ratio, texts_of_length
+from appliance.export.parity import loses
 from appliance.jobs import progress
 from appliance.train.classify import Rows
 from appliance.words import _
@@ -124,20 +125,20 @@ def quality(true: Array, teacher: Array, variant: Array, scores: Array) -> dict[
 def fault(before: Array, after: Array, true: Array, learned_on: bool = False) -> str | None:
     """Return why a variant is refused: its whole numbers do not answer like the network that they were made of. None when they do.
 
-    `before`, `after` are logits (rows, labels) of the same rows on this machine: at least 98 % same labels, at most one point of accuracy less.
+    `before`, `after` are logits (rows, labels) of the same rows on this machine: at least 98 % same labels, at most one point of accuracy less (or one row).
     One that learned on with its numbers rounded (`learned_on`) may say something else, as long as it is as often right.
     """
     one, other = before.argmax(axis=1), after.argmax(axis=1)
     agreement = float((one == other).mean())
-    drop = (int((one == true).sum()) - int((other == true).sum())) / len(true)
-    if (agreement >= _MIN_AGREEMENT or learned_on) and drop <= _MAX_DROP:
+    lost = int((one == true).sum()) - int((other == true).sum())
+    if (agreement >= _MIN_AGREEMENT or learned_on) and not loses(lost, len(true), _MAX_DROP):
         return None
     return _(
         "with whole numbers it gives the same label on {agreement:.1%} of {rows} real rows (asked: {least:.0%}) and loses {drop:+.4f} (allowed: {most})",
         agreement=agreement,
         rows=len(true),
         least=_MIN_AGREEMENT,
-        drop=drop,
+        drop=lost / len(true),
         most=_MAX_DROP,
     )
 

@@ -21,13 +21,14 @@ _COMPANY_ROWS = 8
 @dataclass(frozen=True, slots=True)
 class Parity:
     """How far two models differ over `rows` texts: logit differences, the share of rows with the same label, and how much less often the second one is
-    right (`drop`, 0.01 = one point; None where no label is known)."""
+    right (`drop`, 0.01 = one point, over the `labelled` rows; None where no label is known)."""
 
     rows: int
     max_logit_difference: float
     mean_logit_difference: float
     agreement: float
     drop: float | None = None
+    labelled: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -56,7 +57,7 @@ def parity(reference: Engine, candidate: Engine, texts: Sequence[str], labels: S
                 right.append(int(first == known.get(label)) - int(second == known.get(label)))
         progress("parity", start + len(batch), len(texts))
     drop = sum(right) / len(right) if right else None
-    return Parity(len(texts), largest, total / len(texts), same / len(texts), drop)
+    return Parity(len(texts), largest, total / len(texts), same / len(texts), drop, len(right))
 
 
 def check_exact(found: Parity, max_logit_difference: float) -> None:
@@ -88,17 +89,22 @@ def check_agreement(found: Parity, min_agreement: float) -> None:
 
 
 def check_drop(found: Parity, max_drop: float) -> None:
-    """Raise `PolicyError` when an int8 export is right on fewer rows than its source, by more than `max_drop`. One row alone is no evidence."""
-    if found.drop is not None and round(found.drop * found.rows) > max(1, max_drop * found.rows):
+    """Raise `PolicyError` when an int8 export is right on fewer rows than its source, by more than `max_drop`, see `loses`."""
+    if found.drop is not None and loses(round(found.drop * found.labelled), found.labelled, max_drop):
         raise PolicyError(
             _(
                 "the export is refused: on {rows} real rows it loses {found:.4f} of accuracy, allowed are {limit} (`export.max_drop`); use `--format onnx`, or"
                 " raise the setting",
-                rows=found.rows,
+                rows=found.labelled,
                 found=found.drop,
                 limit=max_drop,
             )
         )
+
+
+def loses(lost: int, rows: int, max_drop: float) -> bool:
+    """Tell whether `lost` right answers (of `rows`) are more than `max_drop` allows. One row alone is no evidence: of 48 it would be two points."""
+    return lost > max(1, max_drop * rows)
 
 
 def differ_in_company(model: Network, rows: Sequence[Sequence[int]]) -> int:

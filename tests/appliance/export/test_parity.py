@@ -64,9 +64,10 @@ def test_the_drop_counts_the_rows_whose_label_is_known(tmp_path: Path) -> None:
 
 def test_too_large_a_drop_is_refused_with_the_next_step() -> None:
     check_drop(Parity(100, 1.0, 0.1, 0.99), 0.01)
-    check_drop(Parity(100, 1.0, 0.1, 0.99, drop=0.01), 0.01)
+    check_drop(Parity(100, 1.0, 0.1, 0.99, drop=0.01, labelled=100), 0.01)
+    check_drop(Parity(300, 1.0, 0.1, 0.99, drop=1 / 48, labelled=48), 0.01)  # one row alone is no evidence
     with pytest.raises(PolicyError, match=r"loses 0\.0200 .* allowed are 0\.01 .*--format onnx"):
-        check_drop(Parity(100, 1.0, 0.1, 0.99, drop=0.02), 0.01)
+        check_drop(Parity(100, 1.0, 0.1, 0.99, drop=0.02, labelled=100), 0.01)
 
 
 def test_the_drawn_texts_are_an_even_sample_whatever_the_order() -> None:

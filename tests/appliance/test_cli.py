@@ -77,7 +77,7 @@ def test_a_mistake_gives_one_line_and_its_code(arguments: list[str], code: int, 
         (["train", "x", "--name", "m", "--seed", "q"], "`--seed` does not fit"),
         (["ingest", "a.csv", "--nam", "x"], "no option `--nam`. Near: `--name`"),
         (["jobs", "frob"], "no verb `frob`."),
-        (["jobs", "list", "more"], "unexpected extra argument"),
+        (["jobs", "list", "more"], "`more` is too much"),
     ],
 )
 def test_a_wrong_command_is_explained(arguments: list[str], words: str) -> None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["bounds", "rows_needed", "upper_bound"]
+__all__ = ["Z", "bounds", "rows_needed", "upper_bound"]
 
 _ALPHA = 0.05
 _GAMMA = 0.001  # spent on the share of rows on which just one model is right
-_Z = 1.6448536269514722  # the 95 % point of the normal distribution
+Z = 1.6448536269514722  # the 95 % point of the normal distribution
 _PLACES = 7  # shares looked at within their confidence limits
 _STEPS = 10  # halvings: the bound is rounded up by less than 1e-3 of its distance from the drop
 _TINY = 1e-300
@@ -39,7 +39,7 @@ def upper_bound(lost: int, won: int, rows: int) -> float:
     that 0.1 % added. Lloyd and Moldovan 2007 (Statistics in Medicine 26: 3369) treat such limits.
     """
     low, high = (lost - won) / rows, 1.0
-    reach = _Z * math.sqrt(lost + won + 1) / rows  # about the normal bound, and outwards from there
+    reach = Z * math.sqrt(lost + won + 1) / rows  # about the normal bound, and outwards from there
     while low + reach < 1 and _chance(lost, won, rows, low + reach) >= _ALPHA:
         low += reach
     high = min(1.0, low + reach)
@@ -60,7 +60,7 @@ def rows_needed(lost: int, won: int, rows: int, max_drop: float) -> int | None:
     drop, shares = (lost - won) / rows, (lost + won + 1) / rows
     if drop == max_drop:
         return None
-    return max(rows + 1, math.ceil(_Z**2 * (shares - drop**2) / (max_drop - drop) ** 2))
+    return max(rows + 1, math.ceil(Z**2 * (shares - drop**2) / (max_drop - drop) ** 2))
 
 
 def _chance(lost: int, won: int, rows: int, drop: float) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import device, engine
 from appliance.compress import measure, report
-from appliance.compress.distil import NO_LABEL, transfer
+from appliance.compress.distil import NO_LABEL, transfer, untaught
 from appliance.compress.menu import Variant, choose, front, verdict
 from appliance.compress.recipes import PRESETS, Recipe, build, once, shrink
 from appliance.compress.search import Point, name_of, propose, recipe_at
@@ -125,12 +125,13 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
     judging = _draw(lesson.validation, settings.rows, settings.seed)
     held_against = measure.reference(exact, judging, lesson.train.texts)
     cost = once(scratch, "cost", lambda folder: _write(folder, measure.cost(exact, held_against)))
+    learns = settings.preset is None or PRESETS[settings.preset](teachers[0]).learns
     return Case(
         model=model,
         teacher=teachers[0],
         dataset=dataset,
         lesson=lesson,
-        transfer=transfer(teachers, rows, _COPIES, settings.seed, scratch / "answers"),
+        transfer=transfer(teachers, rows, _COPIES, settings.seed, scratch / "answers") if learns else untaught(rows),
         held_against=held_against,
         teacher_cost=_read(cost),
         settings=settings,

@@ -45,6 +45,7 @@ __all__ = [
     "relation_loss",
     "teach",
     "transfer",
+    "untaught",
 ]
 
 NO_LABEL = -1
@@ -128,6 +129,13 @@ def transfer(teachers: Sequence[Student], rows: Rows, copies: int, seed: int, sc
     logits, vectors = teach(teachers, texts, scratch)
     targets = rows.targets + (NO_LABEL,) * (len(texts) - len(rows))
     return Transfer(texts, targets, logits, vectors, rows.whom())
+
+
+def untaught(rows: Rows) -> Transfer:
+    """Return `rows` without copies and without answers (both arrays are empty): for what learns nothing but needs real texts."""
+    import numpy as np
+
+    return Transfer(rows.texts, rows.targets, np.empty((0, 0), np.float32), np.empty((0, 0), np.float32), rows.whom())
 
 
 def drop_words(texts: Sequence[str], copies: int, seed: int, most: float = 0.5) -> list[str]:

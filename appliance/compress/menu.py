@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from appliance.compress.bound import rows_needed
+from appliance.compress.bound import Z, rows_needed
 from appliance.settings import CompressSettings
 
 __all__ = ["Variant", "choose", "dominated", "front", "verdict"]
-
-_Z = 1.6448536269514722  # the 95 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def choose(variants: Sequence[Variant], settings: CompressSettings, test_rows: i
 def _expected(variant: Variant, rows: int) -> float:
     seen = variant.quality
     share = (seen["lost"] + seen["won"] + 1) / seen["rows"]
-    return float(seen["drop"] + _Z * math.sqrt(max(0.0, share - seen["drop"] ** 2) / max(1, rows)))
+    return float(seen["drop"] + Z * math.sqrt(max(0.0, share - seen["drop"] ** 2) / max(1, rows)))
 
 
 def verdict(tested: dict[str, Any], max_drop: float) -> dict[str, Any]:

@@ -65,6 +65,11 @@ class Recipe:
     rounding: Recovery | None = None
     ngrams: Learning | None = None
 
+    @property
+    def learns(self) -> bool:
+        """Whether a student learns anything; without, no teacher has to answer."""
+        return any((self.settle, self.recovery, self.rounding, self.ngrams))
+
 
 def _part(teacher: Student, count: int, share: float, **rest: Any) -> Recipe:
     """Return a recipe that keeps `count` layers (of as many as there are) and a share of their heads and neurons."""

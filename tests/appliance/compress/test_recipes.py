@@ -143,3 +143,8 @@ def test_a_preset_goes_by_the_teacher(tiny: Student) -> None:
     assert safe.layers == small.layers == 2
     assert small.heads is not None and safe.heads is not None and small.neurons and safe.neurons
     assert 2 <= small.heads <= safe.heads < 4 and 32 <= small.neurons < safe.neurons < 128
+
+
+def test_bits_alone_need_no_answers_of_a_teacher(tiny: Student) -> None:
+    """The preset `int8` learns nothing, all others do."""
+    assert [name for name in PRESETS if not PRESETS[name](tiny).learns] == ["int8"]

@@ -1,25 +1,42 @@
-"""The server's metrics, named as Prometheus asks (prometheus.io/docs/practices/naming): base units, `_total` on counters."""
+"""The server's metrics, named as Prometheus asks (prometheus.io/docs/practices/naming): base units, `_total` on counters.
+
+`process_*` are the names that every Prometheus client library gives its own process; what is `skerry_*` is ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+import appliance
+from appliance.monitor import hardware
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_TEXTS = (1, 2, 4, 8, 16, 32, 64)
 _VERSION = ("model", "version")
 
 
 class Metrics:
-    """Every metric of one server, in a registry of its own: the default one would tell about Python and the host.
+    """Every metric of one server, in a registry of its own: the default one would tell about Python.
 
-    Labels are names of ours: a release, the first 12 digits of a version, an HTTP status, a reason from the code.
+    Labels are names of ours: a release, the first 12 digits of a version, an HTTP status, a reason or stage from the code.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path | None = None) -> None:
+        """Make them; with `home` the machine that it lies on is told of, too."""
         disable_created_metrics()  # type: ignore[no-untyped-call]
         own = self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=own)
+        if home is not None:
+            own.register(_Machine(home))
+        Info("skerry_build", "The release of Skerry that runs.", registry=own).info({"version": appliance.__version__})
         self.requests = Counter(
             "skerry_requests", "Inference requests answered, by HTTP status.", (*_VERSION, "code"), registry=own
         )
@@ -37,9 +54,15 @@ class Metrics:
             "skerry_infer_seconds", "Tokenizing and running one text.", _VERSION, registry=own, buckets=_SECONDS
         )
         self.texts = Counter("skerry_texts", "Texts answered.", _VERSION, registry=own)
+        self.tokens = Counter("skerry_tokens", "Tokens that models read, padding left out.", _VERSION, registry=own)
+        self.padding = Counter("skerry_padding_tokens", "Tokens that only fill a batch.", _VERSION, registry=own)
+        self.batch_texts = Histogram(
+            "skerry_batch_texts", "Texts that ran together.", _VERSION, registry=own, buckets=_TEXTS
+        )
         self.truncated = Counter("skerry_truncated", "Texts longer than the model reads.", _VERSION, registry=own)
         self.failed = Counter("skerry_failed_texts", "Texts answered with an error.", _VERSION, registry=own)
         self.queue_texts = Gauge("skerry_queue_texts", "Texts waiting for a thread.", registry=own)
+        self.queue_tokens = Gauge("skerry_queue_tokens", "Estimated tokens waiting for a thread.", registry=own)
         self.rejected = Counter("skerry_rejected", "Requests not let in, by reason.", ("reason",), registry=own)
         self.load_failures = Counter(
             "skerry_load_failures",
@@ -48,10 +71,48 @@ class Metrics:
             registry=own,
         )
         self.model_info = Info("skerry_model", "The version that answers under a release.", ("model",), registry=own)
+        self.engine_restarts = Counter(
+            "skerry_engine_restarts", "Engine processes that died and were replaced.", registry=own
+        )
+        self.shadow = Counter(
+            "skerry_shadow_texts",
+            "Texts mirrored to a shadow version, by whether it gave the live version's label: yes, no, dropped.",
+            (*_VERSION, "agrees"),
+            registry=own,
+        )
+        self.stage_requests = Counter(
+            "skerry_stage_requests", "Requests by the stage that answered: live, canary.", (*_VERSION, "stage"), registry=own
+        )  # fmt: skip
+        self.release_changes = Counter(
+            "skerry_release_changes",
+            "What the guard did to a release: advance, promote, rollback.",
+            ("model", "action"),
+            registry=own,
+        )
+        self.feedback = Counter(
+            "skerry_feedback", "Answers judged by `POST /v1/feedback`: right, wrong.", (*_VERSION, "verdict"), registry=own
+        )  # fmt: skip
+        self.drift = Gauge(
+            "skerry_drift_ratio",
+            "How far the last window lies from the first, by what is compared; 1 = where a warning begins.",
+            (*_VERSION, "of"),
+            registry=own,
+        )
+        self.outbox_texts = Gauge(
+            "skerry_outbox_texts", "Uncertain texts that wait, sealed, in the outbox.", registry=own
+        )
+        self.alerts = Gauge("skerry_alert_firing", "1 while the server's own alert fires.", ("alert",), registry=own)
+        self.alert_failures = Counter(
+            "skerry_alert_failures", "Alerts that a receiver did not take.", ("receiver",), registry=own
+        )
 
     def of(self, model: str, version: str) -> VersionMetrics:
         """Return the metrics of one version, looked up once."""
         return VersionMetrics(self, model, version)
+
+    def watch_process(self, pid: Callable[[], int]) -> None:
+        """Tell of the engine process, too, as `skerry_engine_process_*`; `pid` is asked at each scrape."""
+        ProcessCollector(namespace="skerry_engine", pid=pid, registry=self.registry)
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that `accept` (an HTTP `Accept` header) asks for, and its content type."""
@@ -69,18 +130,79 @@ class VersionMetrics:
         self._queue_seconds = metrics.queue_seconds.labels(*names)
         self._infer_seconds = metrics.infer_seconds.labels(*names)
         self._texts = metrics.texts.labels(*names)
+        self._tokens = metrics.tokens.labels(*names)
         self._truncated = metrics.truncated.labels(*names)
         self._failed = metrics.failed.labels(*names)
+        self._padding = metrics.padding.labels(*names)
+        self._batch_texts = metrics.batch_texts.labels(*names)
 
-    def answered(self, request_s: float, queue_s: float, infer_s: Sequence[float], truncated: int, failed: int) -> None:
-        """Count a request that was answered: its seconds, in all, in the line and of each text, and its texts."""
+    def answered(
+        self,
+        request_s: float,
+        queue_s: float,
+        infer_s: Sequence[float],
+        truncated: int,
+        failed: int,
+        tokens: int = 0,
+    ) -> None:
+        """Count a request that was answered: its seconds, in all, in the line and of each text, its texts and their tokens."""
         self._answered.inc()
         self._request_seconds.observe(request_s)
         self._queue_seconds.observe(queue_s)
         self._texts.inc(len(infer_s))
         for seconds in infer_s:
             self._infer_seconds.observe(seconds)
+        if tokens:
+            self._tokens.inc(tokens)
         if truncated:
             self._truncated.inc(truncated)
         if failed:
             self._failed.inc(failed)
+
+    def batch(self, texts: int, padding_tokens: int) -> None:
+        """Count a batch: the texts that ran together and the tokens that only filled it."""
+        self._batch_texts.observe(texts)
+        self._padding.inc(padding_tokens)
+
+
+class _Machine(Collector):
+    """The machine's numbers, read when they are asked for."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families."""
+        seen = hardware.look(self._home)
+        yield CounterMetricFamily(
+            "skerry_machine_cpu_seconds", "Seconds that the machine's cores were busy.", value=seen.cpu_seconds
+        )
+        gauges = {
+            "skerry_machine_cores": ("Cores that this process may use.", seen.cores),
+            "skerry_machine_memory_bytes": ("Memory, cut by the cgroup's limit.", seen.memory_bytes),
+            "skerry_machine_memory_available_bytes": ("Memory that is left.", seen.memory_available_bytes),
+            "skerry_machine_disk_bytes": ("Size of the home's disk.", seen.disk_bytes),
+            "skerry_machine_disk_free_bytes": ("Room left on the home's disk.", seen.disk_free_bytes),
+        }
+        for name, (told, value) in gauges.items():
+            yield GaugeMetricFamily(name, told, value=value)
+        if seen.gpus:
+            yield from _gpu_families(seen.gpus)
+
+
+def _gpu_families(gpus: Sequence[hardware.GpuState]) -> Iterator[Metric]:
+    gauges: dict[str, tuple[str, Callable[[hardware.GpuState], float | None]]] = {
+        "skerry_gpu_busy_ratio": ("Share of the time that the GPU worked.", lambda gpu: gpu.busy_share),
+        "skerry_gpu_memory_bytes": ("Memory of the GPU.", lambda gpu: gpu.memory_bytes),
+        "skerry_gpu_memory_used_bytes": ("Memory of the GPU in use.", lambda gpu: gpu.memory_used_bytes),
+        "skerry_gpu_temperature_celsius": ("Temperature of the GPU.", lambda gpu: gpu.celsius),
+        "skerry_gpu_power_watts": ("Power that the GPU draws.", lambda gpu: gpu.watts),
+        "skerry_gpu_memory_errors": ("Uncorrected memory errors since the driver was loaded.", lambda gpu: gpu.memory_errors),
+    }  # fmt: skip
+    for name, (told, read) in gauges.items():
+        family = GaugeMetricFamily(name, told, labels=("gpu", "name"))
+        for gpu in gpus:
+            value = read(gpu)
+            if value is not None:
+                family.add_metric((str(gpu.index), gpu.name), value)
+        yield family

@@ -29,7 +29,7 @@ from appliance.words import _
 if TYPE_CHECKING:
     import ssl
 
-    from appliance.serve.api import Service
+    from appliance.serve.service import Service
     from appliance.serve.router import Router
 
 _POLL_S = 1.0
@@ -66,11 +66,11 @@ def serve(
     if access:
         access.require_keys()
     context = _tls(tls_cert, tls_key)
-    metrics = Metrics()
+    metrics = Metrics(home)
     router = Router(home, project, settings.min_score, metrics)
     loading = _Loading(router)
     with _listen(settings.host, settings.port) as listener:
-        from appliance.serve.api import Service
+        from appliance.serve.service import Service
 
         _run(Service(settings, router, metrics, access, device.threads(settings.threads)), loading, listener, context)
     loading.join()

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from appliance.monitor.hardware import GpuState, resident_bytes
 from appliance.monitor.prometheus import Metrics
 
-UNITS = {"seconds", "total", "texts", "info"}
+UNITS = {
+    "seconds",
+    "total",
+    "texts",
+    "tokens",
+    "bytes",
+    "cores",
+    "ratio",
+    "fds",
+    "info",
+    "firing",
+    "celsius",
+    "watts",
+    "errors",
+}
 
 
 def page_of(metrics: Metrics) -> str:
@@ -17,33 +36,68 @@ def page_of(metrics: Metrics) -> str:
     return page.decode()
 
 
-def test_names_are_ours_in_base_units_and_explained() -> None:
+def test_names_are_ours_or_the_convention_s_in_base_units_and_explained(tmp_path: Path) -> None:
     """prometheus.io/docs/practices/naming: one prefix, base units, `_total` on counters, help for each."""
-    metrics = Metrics()
-    families = list(text_string_to_metric_families(page_of(metrics)))
-    assert len(families) >= 10
+    families = list(text_string_to_metric_families(page_of(Metrics(tmp_path))))
+    assert len(families) >= 30
     for family in families:
-        assert re.fullmatch(r"skerry_[a-z_]+", family.name)
+        assert re.fullmatch(r"(skerry|process)_[a-z_]+", family.name)
         assert family.documentation.endswith(".")
         name = family.name + ("_total" if family.type == "counter" else "")
-        assert name.rsplit("_", 1)[1] in UNITS | {"model"}
+        assert name.rsplit("_", 1)[1] in UNITS | {"model", "build"}
 
 
-def test_nothing_tells_about_the_host_or_the_interpreter() -> None:
-    page = page_of(Metrics())
-    assert not re.search(r"^(python|process)_", page, re.MULTILINE)
+def test_nothing_names_the_host_or_tells_about_the_interpreter(tmp_path: Path) -> None:
+    page = page_of(Metrics(tmp_path))
+    assert not re.search(r"^python_", page, re.MULTILINE)
     assert "_created" not in page
+    assert socket.gethostname() not in page
+    assert str(tmp_path) not in page
+
+
+def test_this_process_and_the_machine_are_told_of(tmp_path: Path) -> None:
+    value = Metrics(tmp_path).registry.get_sample_value
+    assert value("process_resident_memory_bytes") == pytest.approx(resident_bytes(os.getpid()), rel=0.5)
+    assert (value("process_cpu_seconds_total") or 0) > 0
+    assert 0 < (value("skerry_machine_memory_available_bytes") or 0) <= (value("skerry_machine_memory_bytes") or 0)
+    assert 0 < (value("skerry_machine_disk_free_bytes") or 0) <= (value("skerry_machine_disk_bytes") or 0)
+
+
+def test_an_engine_process_is_told_of_beside_this_one() -> None:
+    """The number of the process is asked at each scrape, since a replaced one has another."""
+    metrics = Metrics()
+    metrics.watch_process(lambda: 1)
+    assert "skerry_engine_process_resident_memory_bytes" in page_of(metrics)
+
+
+def test_gpus_stand_beside_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a GPU does not tell (an idle fan, ECC on a small card) is left out."""
+    card = GpuState(0, "Made-up 100", 0.25, 10, 40, 71, None, 3)
+    monkeypatch.setattr("appliance.monitor.hardware.gpu_states", lambda: (card,))
+    page = page_of(Metrics(tmp_path))
+    assert 'skerry_gpu_temperature_celsius{gpu="0",name="Made-up 100"} 71.0' in page
+    assert 'skerry_gpu_busy_ratio{gpu="0",name="Made-up 100"} 0.25' in page
+    assert "skerry_gpu_power_watts{" not in page
+
+
+def test_a_batch_counts_its_texts_and_its_padding() -> None:
+    metrics = Metrics()
+    metrics.of("triage", "0123456789ab").batch(6, padding_tokens=17)
+    names = {"model": "triage", "version": "0123456789ab"}
+    assert metrics.registry.get_sample_value("skerry_batch_texts_bucket", names | {"le": "8.0"}) == 1
+    assert metrics.registry.get_sample_value("skerry_padding_tokens_total", names) == 17
 
 
 def test_an_answered_request_is_counted_once_and_its_texts_each() -> None:
     metrics = Metrics()
-    metrics.of("triage", "0123456789ab").answered(0.02, 0.001, [0.003, 0.004, 0.2], truncated=1, failed=2)
+    metrics.of("triage", "0123456789ab").answered(0.02, 0.001, [0.003, 0.004, 0.2], truncated=1, failed=2, tokens=40)
     names = {"model": "triage", "version": "0123456789ab"}
     value = metrics.registry.get_sample_value
     assert value("skerry_requests_total", names | {"code": "200"}) == 1
     assert value("skerry_texts_total", names) == value("skerry_infer_seconds_count", names) == 3
     assert value("skerry_request_seconds_count", names) == value("skerry_queue_seconds_count", names) == 1
     assert value("skerry_truncated_total", names) == 1
+    assert value("skerry_tokens_total", names) == 40
     assert value("skerry_failed_texts_total", names) == 2
     assert value("skerry_infer_seconds_bucket", names | {"le": "0.005"}) == 2
 

@@ -402,7 +402,7 @@ def base_add(
 def key_add(
     owner: Annotated[str, typer.Argument(help=_("Whose key it is."))], project: Project = "main", json: Json = False
 ) -> None:
-    from appliance.serve.access import add_key
+    from appliance.api_keys import add_key
 
     key, secret = add_key(_store(project), owner)
     _show({"id": key.id, "owner": key.owner, "key": secret}, json)
@@ -420,7 +420,7 @@ def key_list(project: Project = "main", json: Json = False) -> None:
 def key_revoke(
     key: Annotated[str, typer.Argument(help=_("The key's id."))], project: Project = "main", json: Json = False
 ) -> None:
-    from appliance.serve.access import revoke_key
+    from appliance.api_keys import revoke_key
 
     _show({"revoked": revoke_key(_store(project), key).id}, json)
 

@@ -5,17 +5,30 @@ from __future__ import annotations
 import fcntl
 import glob
 import hashlib
+import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_id(kind: str, files: Iterable[Mapping[str, Any]]) -> str:
+    """Return an artifact's id: SHA-256 over the canonical JSON of its kind and the sorted (path, sha256) of the files that are not `beside`."""
+    counted = sorted([file["path"], file["sha256"]] for file in files if not file["beside"])
+    return hashlib.sha256(canonical({"kind": kind, "files": counted})).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """Return canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def fsync_path(path: Path) -> None:

@@ -79,7 +79,7 @@ def bases() -> list[dict[str, Any]]:
 
 def keys(store: Store) -> list[dict[str, Any]]:
     """Return the project's API keys, without the keys themselves."""
-    from appliance.serve.access import list_keys
+    from appliance.api_keys import list_keys
 
     return [
         {"id": key.id, "owner": key.owner, "created": key.created, "revoked": key.revoked}

@@ -149,6 +149,7 @@ def work(
         if chores and time.monotonic() >= due:
             chores()
             due = time.monotonic() + _CHORES_S
+        store.take_in_spool()
         waiting = [
             row
             for row in store.jobs(all_projects=True)

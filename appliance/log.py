@@ -8,6 +8,12 @@ from typing import TextIO
 _SAFE = (int, float, bool, type(None))
 
 
+def now() -> str:
+    """Return the time as ISO 8601 UTC, to the millisecond."""
+    moment = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z"
+
+
 def log(event: str, *, stream: TextIO | None = None, **fields: object) -> None:
     """Write one line `{"time", "event", ...}`. Values are numbers, booleans, None or short ids; anything else is named by its type only."""
     line: dict[str, object] = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event}

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -25,9 +24,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from appliance import records as record_files
+from appliance import spool
 from appliance.errors import BusyError, HardwareError, IntegrityError, NotFoundError, SettingsError
-from appliance.files import file_sha256, fsync_path, locked, write_durably
+from appliance.files import canonical, content_id, file_sha256, fsync_path, locked, write_durably
 from appliance.keys import Keys, key_folder
+from appliance.log import now
 from appliance.schema import Artifact, Dataset, Event, Model, Record, Rejected, Report
 from appliance.settings import Settings, home_folder, load
 from appliance.words import _
@@ -60,23 +61,6 @@ _jobs = sa.Table(
     sa.Column("request", sa.String), sa.Column("state", sa.String), sa.Column("attempt", sa.Integer), sa.Column("created", sa.String), sa.Column("ended", sa.String), sa.Column("owner", sa.String),
     sa.Column("progress", sa.JSON), sa.Column("result", sa.JSON), sa.Column("error", sa.String),
 )  # fmt: skip
-
-
-def now() -> str:
-    """Return the time as ISO 8601 UTC, to the millisecond."""
-    moment = time.time()
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z"
-
-
-def content_id(kind: str, files: Iterable[Mapping[str, Any]]) -> str:
-    """Return an artifact's id: SHA-256 over the canonical JSON of its kind and the sorted (path, sha256) of the files that are not `beside`."""
-    counted = sorted([file["path"], file["sha256"]] for file in files if not file["beside"])
-    return hashlib.sha256(canonical({"kind": kind, "files": counted})).hexdigest()
-
-
-def canonical(value: Any) -> bytes:
-    """Return canonical JSON: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class Draft:
@@ -155,6 +139,7 @@ class Store:
                 store = cls(home, project, settings, keys, _engine(home / "skerry.db"))
                 store._migrate()
                 store.finish_burials(raw_only=True)
+                store.take_in_spool()
         except (OSError, OperationalError) as error:
             raise HardwareError(
                 _(
@@ -484,15 +469,32 @@ class Store:
         with self._writing() as connection:
             self._append(connection, verb, tuple(artifacts), details)
 
+    def take_in_spool(self) -> None:
+        """Append the events that a process without the store has left in the home (see `spool`), each once."""
+        for path, content in spool.waiting(self.home):
+            there = self.within(content["project"])
+            known = _events.c.details["spool"].as_string() == content["details"]["spool"]
+            with there._writing() as connection:
+                if connection.execute(sa.select(_events.c.sequence).where(known)).first() is None:
+                    there._append(
+                        connection, content["verb"], tuple(content["artifacts"]), content["details"], content["actor"]
+                    )
+            path.unlink(missing_ok=True)
+
     def _append(
-        self, connection: sa.Connection, verb: str, artifacts: tuple[str, ...], details: Mapping[str, Any]
+        self,
+        connection: sa.Connection,
+        verb: str,
+        artifacts: tuple[str, ...],
+        details: Mapping[str, Any],
+        actor: str | None = None,
     ) -> None:
         last = connection.execute(
             sa.select(_events.c.sequence, _events.c.hash).order_by(_events.c.sequence.desc()).limit(1)
         ).first()
         sequence, previous = (last[0] + 1, last[1]) if last else (1, "")
         body = {
-            "sequence": sequence, "time": now(), "project": self.project, "actor": f"uid:{os.getuid()}", "verb": verb,
+            "sequence": sequence, "time": now(), "project": self.project, "actor": actor or f"uid:{os.getuid()}", "verb": verb,
             "artifacts": list(artifacts), "details": dict(details), "previous_hash": previous,
         }  # fmt: skip
         connection.execute(_events.insert().values(**body, hash=hashlib.sha256(canonical(body)).hexdigest()))

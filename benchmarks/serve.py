@@ -96,8 +96,8 @@ def build(store: Store) -> Model:
 
 def release(store: Store, model: Model) -> str:
     """Promote the model and return an API key."""
+    from appliance.api_keys import add_key
     from appliance.release.registry import promote
-    from appliance.serve.access import add_key
 
     promote(store, model, "bench")
     return add_key(store, "bench")[1]

@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 
+from appliance.api_keys import add_key
 from appliance.release.registry import promote
-from appliance.serve.access import add_key
 from appliance.settings import load
 from appliance.store import Store
 from tests import tiny_onnx

@@ -36,6 +36,7 @@ GROUND = {
     "signature",
 }
 GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "page", "reasons"}
+GROUND |= {"api_keys", "approvals", "spool"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor", "compress"}
 ROOF = {

@@ -12,9 +12,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from appliance import engine
+from appliance.api_keys import list_keys
 from appliance.errors import HardwareError
 from appliance.schema import Record
-from appliance.serve.access import list_keys
 from appliance.store import HEAD, Store
 from appliance.upkeep import fsck
 from tests.fixtures.keep_store import OWNER, ROWS

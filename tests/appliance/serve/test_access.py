@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.api_keys import add_key, list_keys, revoke_key
 from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
-from appliance.serve.access import Access, add_key, list_keys, revoke_key
+from appliance.serve.access import Access
 from appliance.store import Store
 
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from appliance.api_keys import add_key, revoke_key
 from appliance.release.registry import promote, rollback
-from appliance.serve.access import add_key, revoke_key
 from appliance.store import Store
 from tests.servers import Server, home_with_release, running
 from tests.tiny_ngrams import add_ngrams

@@ -20,11 +20,12 @@ import httpx
 import pytest
 
 from appliance import environment
+from appliance.api_keys import add_key
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import promote
-from appliance.serve.access import add_key
-from appliance.serve.api import Service, build_app
+from appliance.serve.api import build_app
 from appliance.serve.router import Router
+from appliance.serve.service import Service
 from appliance.settings import ServeSettings
 from appliance.store import Store
 from tests.egress import HOSTILE

@@ -28,6 +28,11 @@ def _(message: str, /, **values: object) -> str:
     return translated(message).format(**values) if values else translated(message)
 
 
+def both(message: str) -> tuple[str, str]:
+    """Return `message` in English and in Chinese, for a page that shows both."""
+    return message, _catalogue("zh").gettext(message)
+
+
 def translated(message: str) -> str:
     """Return `message` in the reader's language, for text that is no literal where it is shown (the settings' descriptions)."""
     return _catalogue(language()).gettext(message) if message else ""

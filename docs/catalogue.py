@@ -29,7 +29,9 @@ def said(sources: tuple[str, ...]) -> Catalog:
     """Return a catalogue of every message of the source folders."""
     found = Catalog()
     for source in sources:
-        for _file, _line, message, _comments, _context in extract_from_dir(ROOT / source, keywords={"_": None}):
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            ROOT / source, keywords={"_": None, "both": None}
+        ):
             found.add(message)
     if "appliance" in sources:
         for description in descriptions():

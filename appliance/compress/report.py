@@ -12,37 +12,41 @@ from appliance import device
 from appliance.compress.pictures import menu_picture
 from appliance.page import page
 from appliance.schema import Model
-from appliance.words import _
+from appliance.words import _, both, translated
 
 __all__ = ["brief", "write", "write_cards"]
 
 _BRIEF = ("model", "name", "size_bytes", "size_ratio", "latency_ratio", "metric", "drop", "low", "high", "verdict")
 _HEADINGS = {
-    "name": ("variant", "型号"),
-    "verdict": ("verdict", "结论"),
-    "size_mb": ("MB", "大小 (MB)"),
-    "size_ratio": ("times smaller", "缩小倍数"),
-    "parameters": ("parameters: embedding + rest", "参数量：词嵌入 + 其余"),
-    "ms": ("ms, 16 tokens alone", "单条 16 词元耗时 (ms)"),
-    "texts_per_s": ("texts a second, one thread", "单线程每秒文本数"),
-    "latency_ratio": ("times faster", "加速倍数"),
-    "memory_mb": ("memory, MB", "内存 (MB)"),
-    "rows": ("rows", "行数"),
-    "metric": ("accuracy", "准确率"),
-    "teacher_metric": ("teacher's on these rows", "教师在这些行上"),
-    "drop": ("drop", "下降"),
-    "bounds": ("95 % bounds", "95% 界限"),
-    "flips": ("other labels than the teacher", "与教师不同的标签数"),
-    "calibration_error": ("calibration error", "校准误差"),
+    "name": both("variant"),
+    "verdict": both("verdict"),
+    "size_mb": both("MB"),
+    "size_ratio": both("times smaller"),
+    "parameters": both("parameters: embedding + rest"),
+    "ms": both("ms, 16 tokens alone"),
+    "texts_per_s": both("texts a second, one thread"),
+    "latency_ratio": both("times faster"),
+    "memory_mb": both("memory, MB"),
+    "rows": both("rows"),
+    "metric": both("accuracy"),
+    "teacher_metric": both("teacher's on these rows"),
+    "drop": both("drop"),
+    "bounds": both("95 % bounds"),
+    "flips": both("other labels than the teacher"),
+    "calibration_error": both("calibration error"),
 }
 _VERDICTS = {
-    "accepted": ("accepted", "通过"),
-    "refused": ("refused", "拒绝"),
-    "undecided": ("undecided", "未定"),
-    "offered": ("on the menu, not tested", "可选，未检验"),
-    "dominated": ("beaten by another", "被其他型号超过"),
+    "accepted": both("accepted"),
+    "refused": both("refused"),
+    "undecided": both("undecided"),
+    "offered": both("on the menu, not tested"),
+    "dominated": both("beaten by another"),
 }
-_FLOORS = {"majority": "majority", "tfidf_svm": "TF-IDF + linear SVM", "probe": "probe on frozen base"}
+_FLOORS = {
+    "majority": both("majority"),
+    "tfidf_svm": both("TF-IDF + linear SVM"),
+    "probe": both("probe on frozen base"),
+}
 
 
 def write(folder: Path, found: Mapping[str, Any], fonts: Path) -> set[str]:
@@ -114,31 +118,13 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _markdown(found: Mapping[str, Any]) -> str:
-    headings = {
-        "name": _("variant"),
-        "verdict": _("verdict"),
-        "size_mb": _("MB"),
-        "size_ratio": _("times smaller"),
-        "parameters": _("parameters: embedding + rest"),
-        "ms": _("ms, 16 tokens alone"),
-        "texts_per_s": _("texts a second, one thread"),
-        "latency_ratio": _("times faster"),
-        "memory_mb": _("memory, MB"),
-        "rows": _("rows"),
-        "metric": _("accuracy"),
-        "teacher_metric": _("teacher's on these rows"),
-        "drop": _("drop"),
-        "bounds": _("95 % bounds"),
-        "flips": _("other labels than the teacher"),
-        "calibration_error": _("calibration error"),
-    }
     rows = [row | {"verdict": _verdict(row["verdict"])} for row in _rows(found)]
     lines = [
         _("# Smaller models of {model}, data set {dataset}", model=found["model"], dataset=found["dataset"]),
         "",
         _conclusion(found),
         "",
-        *_table(headings.values(), [[row[key] for key in headings] for row in rows]),
+        *_table(map(_said, _HEADINGS.values()), [[row[key] for key in _HEADINGS] for row in rows]),
         "",
         *(f"{said}\n" for said in _explained(found)),
         "![](menu.svg)",
@@ -147,14 +133,11 @@ def _markdown(found: Mapping[str, Any]) -> str:
 
 
 def _verdict(word: str) -> str:
-    words = {
-        "accepted": _("accepted"),
-        "refused": _("refused"),
-        "undecided": _("undecided"),
-        "offered": _("on the menu, not tested"),
-        "dominated": _("beaten by another"),
-    }
-    return words.get(word, "")
+    return _said(_VERDICTS[word]) if word in _VERDICTS else ""
+
+
+def _said(word: tuple[str, str]) -> str:
+    return translated(word[0])
 
 
 def _conclusion(found: Mapping[str, Any]) -> str:
@@ -192,9 +175,8 @@ def _reasons(found: Mapping[str, Any]) -> Iterable[str]:
 def _explained(found: Mapping[str, Any]) -> Iterable[str]:
     hardware, floors = found["hardware"], found["floors"]
     yield from _reasons(found)
-    names = {"majority": _("majority"), "tfidf_svm": _("TF-IDF + linear SVM"), "probe": _("probe on frozen base")}
     if floors:
-        told = ", ".join(f"{names[name]} {floor['accuracy']:.4f}" for name, floor in floors.items())
+        told = ", ".join(f"{_said(_FLOORS[name])} {floor['accuracy']:.4f}" for name, floor in floors.items())
         yield _("Floors on the test rows: {floors}. What is kept above them is what the model is for.", floors=told)
     yield _(
         "Ratios are over the teacher as fp32 ONNX and count all files that a server loads; times faster is the geometric mean over 1 x 16, 1 x 64 and 32 x 16"
@@ -213,7 +195,10 @@ def _html(found: Mapping[str, Any], picture: str) -> str:
     cells = "".join(
         "<tr>" + "".join(f"<td>{html.escape(row[key])}</td>" for key in _HEADINGS) + "</tr>" for row in rows
     )
-    floors = "".join(f"<li>{_FLOORS[name]}: {floor['accuracy']:.4f}</li>" for name, floor in found["floors"].items())
+    floors = "".join(
+        f"<li>{' / '.join(dict.fromkeys(_FLOORS[name]))}: {floor['accuracy']:.4f}</li>"
+        for name, floor in found["floors"].items()
+    )
     explained = "".join(f"<p>{html.escape(said)}</p>" for said in _explained(found))
     return page(
         "Menu of smaller models / 小模型菜单",

@@ -9,9 +9,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from appliance.compress.student import Student
+from appliance.compress.student import Student, with_network
 from appliance.errors import InputError
 from appliance.words import _
 
@@ -86,7 +87,7 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
         added["id"] = new[added["id"]]
     _renumber(content["post_processor"] or {}, new)
     tokenizer = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Student(_with_rows(student.network, kept), tokenizer, student.plan)
+    return replace(with_network(student, lambda network: _keep_rows(network, kept)), tokenizer=tokenizer)
 
 
 def without_unused(student: Student) -> Student:
@@ -120,13 +121,10 @@ def unknown_rate(student: Student, texts: Sequence[str]) -> float:
     return sum(token in unknown for row in ids for token in row) / max(1, sum(map(len, ids)))
 
 
-def _with_rows(network: torch.nn.ModuleDict, kept: Sequence[int]) -> torch.nn.ModuleDict:
-    import copy
-
+def _keep_rows(network: torch.nn.ModuleDict, kept: Sequence[int]) -> None:
     import torch
 
-    result: Any = copy.deepcopy(network).eval()
-    encoder = result["encoder"]
+    encoder: Any = network["encoder"]
     before = encoder.embeddings.word_embeddings
     padding = encoder.config.pad_token_id
     encoder.config.vocab_size = len(kept)
@@ -134,7 +132,6 @@ def _with_rows(network: torch.nn.ModuleDict, kept: Sequence[int]) -> torch.nn.Mo
     table = torch.nn.Embedding(len(kept), before.embedding_dim, padding_idx=encoder.config.pad_token_id)
     table.load_state_dict({"weight": before.weight.detach()[torch.tensor(kept)].clone()})
     encoder.embeddings.word_embeddings = table
-    return result  # type: ignore[no-any-return]
 
 
 def _tokens(content: dict[str, Any]) -> list[str]:

@@ -22,14 +22,18 @@ from appliance.reasons import reason
 from appliance.words import _, translated
 
 __all__ = [
+    "AlertsSettings",
     "BasesSettings",
     "CleanSettings",
     "CompressSettings",
     "CurateSettings",
+    "DriftSettings",
     "EvaluateSettings",
     "ExportSettings",
     "IngestSettings",
     "JobsSettings",
+    "MonitorSettings",
+    "OutboxSettings",
     "ScrubSettings",
     "ServeSettings",
     "Settings",
@@ -293,6 +297,62 @@ class ServeSettings(Section):
     drain_s: float = Field(30.0, gt=0, description="time for open requests after SIGTERM")
     log_requests: bool = Field(False, description="write a line for every request: its id, key id, status and time")
     min_score: float = Field(0.0, ge=0, le=1, description="abstain (label null) below this score; 0 = never")
+    explain_words: int = Field(256, ge=1, description="pieces left out in turn for an explanation; more words go in runs")
+
+
+class MonitorSettings(Section):
+    """What the server keeps about itself."""
+
+    ring_minutes: int = Field(
+        20_160, ge=60, le=1_000_000, description="minutes of measurements that the store keeps; older ones go (14 days)"
+    )
+
+
+class AlertsSettings(Section):
+    """Who is told when the server is in trouble, and what trouble is. Receivers lie on this machine or in the local network."""
+
+    syslog: str | None = Field(
+        None, description="syslog that alerts go to: a socket such as `/dev/log`, or `HOST:PORT` (UDP)"
+    )
+    file: Path | None = Field(None, description="file that alerts are appended to, one JSON line each")
+    webhook: str | None = Field(
+        None, description="address in the local network that alerts are posted to, in Alertmanager's format"
+    )
+    webhook_ca: Path | None = Field(
+        None, description="certificate (PEM) that an https webhook must be signed by; default: the system's"
+    )
+    window_s: int = Field(300, ge=30, le=3600, description="time that shares and percentiles are taken over")
+    hold_s: int = Field(60, ge=0, le=3600, description="time that a limit must be passed before an alert goes out")
+    repeat_s: int = Field(4 * 3600, ge=60, description="time after which an alert that goes on is sent again")
+    min_requests: int = Field(20, ge=1, description="requests in the window below which shares are not judged")
+    error_share: float = Field(0.05, gt=0, le=1, description="share of requests that the server fails (5xx)")
+    refused_share: float = Field(0.1, gt=0, le=1, description="share of requests refused since the queue is full (429)")
+    slow_s: float = Field(2.0, gt=0, description="99th percentile of a request's time")
+    memory_share: float = Field(0.95, gt=0, le=1, description="share of the memory in use")
+    disk_share: float = Field(0.95, gt=0, le=1, description="share of the home's disk in use")
+    gpu_celsius: int = Field(90, ge=30, description="temperature of a GPU")
+
+
+class DriftSettings(Section):
+    """Whether texts and answers still look like those a version was first asked."""
+
+    texts_a_minute: int = Field(30, ge=0, le=6000, description="texts looked at, at most; 0 = no drift is watched")
+    window_texts: int = Field(500, ge=50, le=2000, description="texts of one window; the first one is the reference")
+    max_separation: float = Field(
+        0.65, gt=0.5, lt=1, description="AUC with which a classifier may tell a window's texts from the first one's"
+    )
+    max_psi: float = Field(0.25, gt=0, description="population stability index of labels and of scores")
+
+
+class OutboxSettings(Section):
+    """Uncertain texts kept for labeling; off until `rows_a_day` is set."""
+
+    rows_a_day: int = Field(0, ge=0, le=10_000, description="uncertain texts kept a day; 0 = none is ever kept")
+    uncertain_share: float = Field(
+        0.1, gt=0, le=1, description="share of a version's answers that counts as uncertain, the least certain first"
+    )
+    max_rows: int = Field(5_000, ge=1, description="texts that may wait; beyond them none is kept")
+    max_days: int = Field(30, ge=1, description="days after which a text that still waits is destroyed")
 
 
 def home_folder() -> Path:
@@ -320,6 +380,10 @@ class Settings(BaseSettings):
     export: ExportSettings = ExportSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     serve: ServeSettings = ServeSettings()
+    monitor: MonitorSettings = MonitorSettings()
+    alerts: AlertsSettings = AlertsSettings()
+    drift: DriftSettings = DriftSettings()
+    outbox: OutboxSettings = OutboxSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -17,6 +17,7 @@ from appliance.engine.onnx_file import open_session
 from appliance.engine.plan import INT8, Plan, read_plan
 from appliance.engine.texts import Reader, answers
 from appliance.errors import InputError
+from appliance.reasons import reason
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def load(folder: Path) -> OnnxEngine:
     try:
         content = path.read_bytes()  # by path, the runtime would follow the file's references to other files
     except OSError as error:
-        raise InputError(_("cannot read `{path}`: {error}", path=path, error=error.strerror)) from error
+        raise InputError(_("cannot read `{path}`: {error}", path=path, error=reason(error))) from error
     # An int8 file made for CPUs without the overflow takes the exact kernel here. Where it is not needed it would cost half the speed.
     exact = plan.format in INT8 and not plan.reduce_range and saturates(platform.machine(), device.cpu()[1])
     engine = OnnxEngine(plan, Reader(folder, plan), open_session(content, path, exact))

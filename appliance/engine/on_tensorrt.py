@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from appliance.engine.texts import Reader
 from appliance.errors import HardwareError, InputError
 from appliance.files import write_durably
 from appliance.log import log
+from appliance.reasons import reason
 from appliance.settings import home_folder
 from appliance.words import _
 
@@ -36,24 +38,24 @@ _MOST_ROWS = 64  # of a batch; the engine is tuned for a quarter of it
 _INPUTS = ("input_ids", "attention_mask")
 
 
-def load(folder: Path) -> OnnxEngine:
+def load(folder: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> OnnxEngine:
     """Load a `tensorrt` model folder; a warning in the log tells when ONNX Runtime takes TensorRT's place, and why.
 
     Raises `InputError` as `on_onnx.load`.
     """
-    plan = read_plan(folder)
+    plan = read_plan(folder, read)
     path = folder / "model.onnx"
     try:
-        content = path.read_bytes()
+        content = read(path)
     except OSError as error:
-        raise InputError(_("cannot read `{path}`: {error}", path=path, error=error.strerror)) from error
+        raise InputError(_("cannot read `{path}`: {error}", path=path, error=reason(error))) from error
     check_self_contained(content, path)
     try:
         session = _open(content, plan.max_tokens)
     except (ImportError, HardwareError, OSError, subprocess.SubprocessError) as error:
         log("tensorrt-unavailable", used="onnxruntime", reason=type(error).__name__)
-        return on_onnx.load(folder)
-    return OnnxEngine(plan, Reader(folder, plan), session)
+        return on_onnx.load(folder, read)
+    return OnnxEngine(plan, Reader(folder, plan, read(folder / "tokenizer.json")), session)
 
 
 def engine_key(content: bytes, gpu: device.Gpu, driver: str, version: str, max_tokens: int) -> str:

@@ -27,6 +27,7 @@ from appliance.engine.onnx_file import open_session
 from appliance.errors import InputError
 from appliance.privacy.kinds import KINDS
 from appliance.privacy.recognizers.recognizer import Hit
+from appliance.reasons import reason
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(_("cannot read `{path}`: {error}", path=path, error=error.strerror)) from error
+        raise InputError(_("cannot read `{path}`: {error}", path=path, error=reason(error))) from error
 
 
 def _tag_of(label: str, kinds: dict[str, str], folder: Path) -> tuple[bool, str]:

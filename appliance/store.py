@@ -35,7 +35,7 @@ from appliance.words import _
 
 __all__ = ["Draft", "Store", "check_name", "content_id", "file_sha256"]
 
-HEAD = "0001"  # the newest migration; a test holds it against the scripts
+HEAD = "0002"  # the newest migration; a test holds it against the scripts
 RECORDS, REJECTED, MANIFEST, DATA_KEY = "records.parquet", "rejected.parquet", "manifest.json", "data_key"
 _KINDS: dict[str, type[Artifact]] = {"dataset": Dataset, "model": Model, "report": Report}
 _NAME = re.compile(r"[A-Za-z0-9_\-.\u4e00-\u9fff]{1,64}")
@@ -60,6 +60,9 @@ _jobs = sa.Table(
     "jobs", _tables, sa.Column("id", sa.String, primary_key=True), sa.Column("project", sa.String), sa.Column("verb", sa.String), sa.Column("fingerprint", sa.String),
     sa.Column("request", sa.String), sa.Column("state", sa.String), sa.Column("attempt", sa.Integer), sa.Column("created", sa.String), sa.Column("ended", sa.String), sa.Column("owner", sa.String),
     sa.Column("progress", sa.JSON), sa.Column("result", sa.JSON), sa.Column("error", sa.String),
+)  # fmt: skip
+_measurements = sa.Table(
+    "measurements", _tables, sa.Column("project", sa.String), sa.Column("minute", sa.String), sa.Column("server", sa.String), sa.Column("values", sa.JSON),
 )  # fmt: skip
 
 
@@ -572,6 +575,30 @@ class Store:
         if len(found) != 1:
             raise NotFoundError(_("no single job `{identity}`; see `skerry jobs list`", identity=identity))
         return found[0]
+
+    # -- measurements ------------------------------------------------------------------------------------------------
+
+    def add_measurements(self, rows: Iterable[Mapping[str, Any]], keep_minutes: int) -> None:
+        """Add rows of `minute`, `server` and `values` (numbers), leave those that are there, and drop all but the newest `keep_minutes` minutes."""
+        table = _measurements.c
+        with self._writing() as connection:
+            for row in rows:
+                values = {"project": self.project} | {name: row[name] for name in ("minute", "server", "values")}
+                connection.execute(_measurements.insert().prefix_with("OR IGNORE").values(**values))
+            minutes = sa.select(table.minute).where(table.project == self.project).distinct()
+            oldest = connection.execute(minutes.order_by(table.minute.desc()).offset(keep_minutes).limit(1)).scalar()
+            if oldest is not None:
+                connection.execute(_measurements.delete().where(table.project == self.project, table.minute <= oldest))
+
+    def measurements(self, since: str = "", limit: int = 1_000_000) -> list[dict[str, Any]]:
+        """List this project's newest `limit` measurements from the minute `since` on, oldest first."""
+        table = _measurements.c
+        query = sa.select(table.minute, table.server, table["values"]).where(
+            table.project == self.project, table.minute >= since
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(table.minute.desc(), table.server.desc()).limit(limit)).mappings()
+            return [dict(row) for row in rows][::-1]
 
 
 def check_name(name: str) -> None:

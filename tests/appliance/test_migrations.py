@@ -89,6 +89,8 @@ def test_a_kept_store_is_whole_and_answers(kept: Path, tmp_path: Path) -> None:
     assert [key.owner for key in list_keys(store.home, "main")] == [OWNER]
     assert [(job["verb"], job["state"], job["result"]) for job in store.jobs()] == [("curate", "done", {"rows": ROWS})]
     assert [event.verb for event in store.within("other").events()] == ["look"]
+    measured = [] if kept.name == "store_0001" else [{"texts": ROWS}]
+    assert [row["values"] for row in store.measurements()] == measured
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)

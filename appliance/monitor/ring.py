@@ -1,0 +1,82 @@
+"""The time series of a server: one row a minute, kept in the store in a ring.
+
+The server knows no database, so it appends a line a minute to a file of the home; whoever opens the ring (`skerry monitor show`, `skerry work`,
+the console) first takes the lines into the store. A line counts once, whatever crashes between the two.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.files import locked
+
+if TYPE_CHECKING:
+    from appliance.store import Store
+
+__all__ = ["append", "read", "take_in"]
+
+_FILE, _TAKING = "minutes.jsonl", "minutes.taking.jsonl"
+_MAX_BYTES = 32 * 1024**2  # some two weeks of minutes that nobody has taken in; then the older half goes
+
+
+def folder(home: Path, project: str) -> Path:
+    """Return where a project's monitoring keeps its files."""
+    return home / "projects" / project / "monitor"
+
+
+def append(home: Path, project: str, row: Mapping[str, Any], max_bytes: int = _MAX_BYTES) -> None:
+    """Append one row (`minute`, `server`, `values`). Raises `OSError` when the disk does not take it."""
+    where = folder(home, project)
+    where.mkdir(parents=True, exist_ok=True, mode=0o700)
+    line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    with locked(where / ".append.lock"):
+        path = where / _FILE
+        if path.exists() and path.stat().st_size + len(line) > max_bytes:
+            content = path.read_bytes()
+            path.write_bytes(content[content.index(b"\n", len(content) // 2) + 1 :])
+        with path.open("ab") as file:
+            file.write(line)
+
+
+def take_in(store: Store) -> int:
+    """Move the rows that servers have appended into the store. Returns how many lines there were."""
+    where = folder(store.home, store.project)
+    if not where.exists():
+        return 0
+    taking = where / _TAKING
+    with locked(where / ".take.lock"):
+        count = _move(store, taking)  # what a crash has left between the file and the store
+        with locked(where / ".append.lock"):
+            if (where / _FILE).exists():
+                (where / _FILE).rename(taking)
+        return count + _move(store, taking)
+
+
+def _move(store: Store, path: Path) -> int:
+    if not path.exists():
+        return 0
+    rows = [row for line in path.read_bytes().splitlines() if (row := _row(line))]
+    store.add_measurements(rows, store.settings.monitor.ring_minutes)
+    path.unlink()
+    return len(rows)
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    # A line that a power cut has torn is left out: the next minute has come since.
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(row, dict) and {"minute", "server", "values"} <= row.keys()
+    return row if whole else None
+
+
+def read(store: Store, minutes: int = 60) -> list[dict[str, Any]]:
+    """Take in what is new and return the rows of the newest `minutes` minutes that have any, oldest first."""
+    take_in(store)
+    rows = store.measurements()
+    wanted = set(sorted({row["minute"] for row in rows})[-minutes:])
+    return [row for row in rows if row["minute"] in wanted]

@@ -7,7 +7,7 @@ is an error, so that a misspelt one is not ignored. Messages name fields of ours
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -20,7 +20,38 @@ _JSON_TYPES = {str: "string", bool: "boolean", list: "array", dict: "object"}
 
 
 # Every field that a body may have; a name of the client's own making is not repeated in an answer.
-_FIELDS = {"inputs", "model", "probabilities", "id", "parameters", "outputs", "name", "shape", "datatype", "data"}
+_FIELDS = {
+    "inputs",
+    "input",
+    "model",
+    "probabilities",
+    "explain",
+    "id",
+    "parameters",
+    "outputs",
+    "name",
+    "shape",
+    "datatype",
+}
+_FIELDS |= {
+    "data",
+    "encoding_format",
+    "dimensions",
+    "user",
+    "time_limit_s",
+    "request_id",
+    "prediction_id",
+    "index",
+    "label",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A tensor that is asked for, and whether its data shall come as bytes behind the JSON."""
+
+    name: str
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +61,9 @@ class Question:
     texts: list[str] = field(repr=False)
     model: str | None = None
     probabilities: bool = False
+    explain: bool = False
     id: str | None = field(default=None, repr=False)
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit_bytes: int) -> bytes:
@@ -54,75 +86,25 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit_byte
         parts.append(part)
 
 
-def parse_predict(body: bytes, max_inputs: int) -> Question:
-    """Read `{"inputs": [text, ...], "model"?, "probabilities"?}`.
+def parse_predict(body: bytes, _headers: Mapping[bytes, bytes], max_inputs: int) -> Question:
+    """Read `{"inputs": [text, ...], "model"?, "probabilities"?, "explain"?}`; `explain` goes with one text alone.
 
     Raises `Problem`: 400 for what is no JSON, 413 for more than `max_inputs` texts, 422 naming a field that is wrong.
     """
-    content = _object(_json(body), "", {"inputs", "model", "probabilities"})
-    return Question(
-        texts=_texts(_typed(content, "inputs", list, required=True), "inputs", max_inputs),
-        model=_typed(content, "model", str),
-        probabilities=_typed(content, "probabilities", bool) or False,
+    content = take_object(parse_json(body), "", {"inputs", "model", "probabilities", "explain"})
+    question = Question(
+        texts=take_texts(take(content, "inputs", list, required=True), "inputs", max_inputs),
+        model=take(content, "model", str),
+        probabilities=take(content, "probabilities", bool) or False,
+        explain=take(content, "explain", bool) or False,
     )
+    if question.explain and len(question.texts) > 1:
+        raise Problem("invalid", _("`explain` takes one text at a time"), field="inputs")
+    return question
 
 
-def parse_infer(body: bytes, max_inputs: int) -> Question:
-    """Read an inference request of the Open Inference Protocol v2 with the one input `text`, BYTES [n] or [n, 1].
-
-    `outputs` chooses among `label`, `score` and `probabilities`; without it label and score are given. Raises `Problem`.
-    """
-    content = _object(_json(body), "", {"id", "parameters", "inputs", "outputs"})
-    _typed(content, "parameters", dict)
-    inputs = _typed(content, "inputs", list, required=True)
-    if len(inputs) != 1:
-        raise Problem("invalid", _("`inputs` must hold the one tensor `text`"), field="inputs")
-    tensor = _object(inputs[0], "inputs[0]", {"name", "shape", "datatype", "parameters", "data"})
-    _typed(tensor, "parameters", dict, place="inputs[0].")
-    for key, wanted in (("name", "text"), ("datatype", "BYTES")):
-        if tensor.get(key) != wanted:
-            raise Problem(
-                "invalid",
-                _("`{field}` must be `{value}`", field=f"inputs[0].{key}", value=wanted),
-                field=f"inputs[0].{key}",
-            )
-    data = _typed(tensor, "data", list, required=True, place="inputs[0].")
-    if data and all(isinstance(row, list) and len(row) == 1 for row in data):
-        data = [row[0] for row in data]  # the protocol allows nested data for shape [n, 1]
-    shape = _typed(tensor, "shape", list, required=True, place="inputs[0].")
-    if any(type(size) is not int for size in shape) or shape not in ([len(data)], [len(data), 1]):
-        raise Problem("invalid", _("`inputs[0].shape` must be [n] or [n, 1] for n texts"), field="inputs[0].shape")
-    return Question(
-        texts=_texts(data, "inputs[0].data", max_inputs),
-        id=_identity(content),
-        outputs=tuple(_outputs(_typed(content, "outputs", list) or [])),
-    )
-
-
-def _identity(content: Mapping[str, Any]) -> str | None:
-    # It goes back as it came, in UTF-8, which has no half characters (lone surrogates).
-    found: str | None = _typed(content, "id", str)
-    if found and any("\ud800" <= character <= "\udfff" for character in found):
-        raise Problem("invalid", _("`id` holds half a character (a lone surrogate)"), field="id")
-    return found
-
-
-def _outputs(wanted: Iterable[Any]) -> Iterable[str]:
-    for index, one in enumerate(wanted):
-        place = f"outputs[{index}]"
-        output = _object(one, place, {"name", "parameters"})
-        _typed(output, "parameters", dict, place=f"{place}.")
-        name = output.get("name")
-        if name not in ("label", "score", "probabilities"):
-            raise Problem(
-                "invalid",
-                _("`{field}` must be `label`, `score` or `probabilities`", field=f"{place}.name"),
-                field=f"{place}.name",
-            )
-        yield name
-
-
-def _texts(texts: list[Any], place: str, max_inputs: int) -> list[str]:
+def take_texts(texts: list[Any], place: str, max_inputs: int) -> list[str]:
+    """Return a list of at least one and at most `max_inputs` strings. Raises `Problem`: 413, 422."""
     if not texts:
         raise Problem("invalid", _("`{field}` is empty; send at least one text", field=place), field=place)
     if len(texts) > max_inputs:
@@ -142,7 +124,8 @@ def _texts(texts: list[Any], place: str, max_inputs: int) -> list[str]:
     return texts
 
 
-def _typed(content: Mapping[str, Any], key: str, kind: type, *, required: bool = False, place: str = "") -> Any:
+def take(content: Mapping[str, Any], key: str, kind: type, *, required: bool = False, place: str = "") -> Any:
+    """Return the field `key` of the JSON type `kind`; None where it is absent or null and not `required`. Raises `Problem` (422)."""
     if required and key not in content:
         raise Problem("invalid", _("`{field}` is missing", field=place + key), field=place + key)
     if not required and content.get(key) is None:
@@ -152,7 +135,8 @@ def _typed(content: Mapping[str, Any], key: str, kind: type, *, required: bool =
     return content[key]
 
 
-def _object(content: Any, place: str, known: set[str]) -> dict[str, Any]:
+def take_object(content: Any, place: str, known: set[str]) -> dict[str, Any]:
+    """Return a JSON object that has no field but the `known`; `place` is empty for the body itself. Raises `Problem` (422)."""
     if type(content) is not dict:
         _wrong_type(place, dict)
     if content.keys() - known:
@@ -185,7 +169,8 @@ def _too_large(limit_bytes: int) -> NoReturn:
     )
 
 
-def _json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return what a body holds. Raises `Problem`: 400 for what is no JSON in UTF-8, 422 for a name that stands twice."""
     try:
         return _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:

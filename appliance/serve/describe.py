@@ -24,6 +24,9 @@ class PredictRequest(BaseModel):
     inputs: Annotated[list[str], Field(min_length=1, description="The texts. Each is answered alone.")]
     model: str | None = Field(None, description="The release; needed when several serve.")
     probabilities: bool | None = Field(None, description="Also give the probability of every label.")
+    explain: bool | None = Field(
+        None, description="Also tell which words moved the score; one text at a time, run once for each word."
+    )
 
 
 class ItemError(BaseModel):
@@ -31,6 +34,16 @@ class ItemError(BaseModel):
 
     type: str
     detail: str
+
+
+class Effect(BaseModel):
+    """What a word, or a run of words in a long text, did to the score of the best label."""
+
+    start: int = Field(description="First code point of the text.")
+    end: int = Field(description="Code point behind the last.")
+    word: str
+    change: float = Field(ge=-1, le=1, description="The score with it minus the score without it.")
+    label: str | None = Field(description="The label without it.")
 
 
 class Prediction(BaseModel):
@@ -42,6 +55,8 @@ class Prediction(BaseModel):
     score: float | None = Field(None, ge=0, le=1, description="The probability of the best label.")
     probabilities: dict[str, float] | None = None
     truncated: bool | None = Field(None, description="The text was longer than the model reads.")
+    abstained: bool | None = Field(None, description="True where there is no label since the score is too low.")
+    explanation: list[Effect] | None = Field(None, description="With `explain`: the words in the text's order.")
     error: ItemError | None = None
 
 
@@ -83,7 +98,7 @@ class ProtocolError(BaseModel):
 
 
 class InputTensor(BaseModel):
-    """The one input: `text`, BYTES [n] or [n, 1]."""
+    """The one input: `text`, BYTES [n] or [n, 1]. With the parameter `binary_data_size` the data stand behind the JSON."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -99,7 +114,7 @@ class WantedOutput(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Literal["label", "score", "probabilities"]
+    name: Literal["label", "score", "probabilities", "error"]
     parameters: dict[str, Any] | None = None
 
 
@@ -267,6 +282,7 @@ def _asking(path: str, request: type[BaseModel], response: type[BaseModel]) -> d
         "description": "The answers.",
         "headers": {
             "X-Model-Version": {"schema": string, "description": "The first 12 hex digits of the model's id."},
+            "X-Model-Sha256": {"schema": string, "description": "The model's id: the hash of what is loaded."},
             "Server-Timing": {"schema": string, "description": "Milliseconds in the queue and in the model."},
         },
         "content": {"application/json": {"schema": _reference(response)}},
@@ -283,6 +299,12 @@ def _asking(path: str, request: type[BaseModel], response: type[BaseModel]) -> d
                 "in": "header",
                 "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
                 "description": "Comes back in the answer; another one is made when it is absent or does not fit.",
+            },
+            {
+                "name": "traceparent",
+                "in": "header",
+                "schema": string,
+                "description": "W3C Trace Context; the answer goes on with the trace.",
             },
             {
                 "name": "X-Request-Timeout-Ms",

@@ -289,7 +289,7 @@ def test_metrics_are_what_prometheus_reads(server: Server) -> None:
     answer = server.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
-    assert all(name.startswith("skerry_") for name in families)
+    assert all(name.startswith(("skerry_", "process_", "python_")) for name in families)
     codes = {sample.labels["code"] for sample in families["skerry_requests"].samples}
     assert {"200", "404", "413", "422"} <= codes
     assert SECRET not in answer.text

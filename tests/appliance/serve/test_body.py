@@ -13,21 +13,22 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from appliance.serve import describe
-from appliance.serve.body import parse_infer, parse_predict, read_body
+from appliance.serve.body import Output, parse_predict, read_body
 from appliance.serve.problems import Problem
+from appliance.serve.tensors import parse_infer
 
 TEXT = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]}
 SECRET = "110101194912310021"
 
 
 def test_predict_reads_every_field() -> None:
-    question = parse_predict(b'{"inputs": ["a", "\\u4f60"], "model": "triage", "probabilities": true}', 10)
+    question = parse_predict(b'{"inputs": ["a", "\\u4f60"], "model": "triage", "probabilities": true}', {}, 10)
     assert (question.texts, question.model, question.probabilities) == (["a", "你"], "triage", True)
-    assert SECRET not in repr(parse_predict(json.dumps({"inputs": [SECRET]}).encode(), 10))
+    assert SECRET not in repr(parse_predict(json.dumps({"inputs": [SECRET]}).encode(), {}, 10))
 
 
 def test_predict_needs_inputs_only() -> None:
-    question = parse_predict(b'{"inputs": [""]}', 10)
+    question = parse_predict(b'{"inputs": [""]}', {}, 10)
     assert (question.texts, question.model, question.probabilities) == ([""], None, False)
 
 
@@ -56,18 +57,19 @@ def test_predict_needs_inputs_only() -> None:
         ('{"inputs": ["a"], "extra": 1}', 422, None),
         ('{"inputs": ["a"], "' + SECRET + '": 1, "' + SECRET + '": 2}', 422, None),
         ('{"inputs": ["a", "b", "c", "d"]}', 413, "inputs"),
+        ('{"inputs": ["a", "b"], "explain": true}', 422, "inputs"),
     ],
 )
 def test_predict_refuses(body: str, status: int, field: str | None) -> None:
     with pytest.raises(Problem) as caught:
-        parse_predict(body.encode(), 3)
+        parse_predict(body.encode(), {}, 3)
     assert (caught.value.status, caught.value.field) == (status, field)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "gb18030"])
 def test_json_in_another_encoding_is_malformed(encoding: str) -> None:
     with pytest.raises(Problem) as caught:
-        parse_predict('{"inputs": ["你好"]}'.encode(encoding), 3)
+        parse_predict('{"inputs": ["你好"]}'.encode(encoding), {}, 3)
     assert caught.value.status == 400
 
 
@@ -78,13 +80,17 @@ def test_infer_reads_texts_id_and_outputs() -> None:
         "inputs": [TEXT],
         "outputs": [{"name": "probabilities"}, {"name": "label"}],
     }
-    question = parse_infer(json.dumps(body).encode(), 10)
-    assert (question.texts, question.id, question.outputs) == (["a", "b"], "7", ("probabilities", "label"))
+    question = parse_infer(json.dumps(body).encode(), {}, 10)
+    assert (question.texts, question.id, question.outputs) == (
+        ["a", "b"],
+        "7",
+        (Output("probabilities"), Output("label")),
+    )
 
 
 def test_infer_takes_a_column_too() -> None:
     body = {"inputs": [TEXT | {"shape": [2, 1], "data": [["a"], ["b"]]}]}
-    assert parse_infer(json.dumps(body).encode(), 10).texts == ["a", "b"]
+    assert parse_infer(json.dumps(body).encode(), {}, 10).texts == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +116,7 @@ def test_infer_takes_a_column_too() -> None:
 )
 def test_infer_refuses(change: dict[str, Any], field: str) -> None:
     with pytest.raises(Problem) as caught:
-        parse_infer(json.dumps({"inputs": [TEXT]} | change).encode(), 10)
+        parse_infer(json.dumps({"inputs": [TEXT]} | change).encode(), {}, 10)
     assert (caught.value.status, caught.value.field) == (422, field)
 
 
@@ -128,7 +134,7 @@ json_values = st.recursive(
 def test_whatever_comes_is_read_or_a_problem_that_repeats_nothing(value: Any) -> None:
     for parse in (parse_predict, parse_infer):
         try:
-            parse(json.dumps(value).encode(), 3)
+            parse(json.dumps(value).encode(), {}, 3)
         except Problem as problem:
             assert 400 <= problem.status < 500
             assert SECRET.encode() not in problem.body("-") + problem.protocol_body()
@@ -138,7 +144,7 @@ def test_whatever_comes_is_read_or_a_problem_that_repeats_nothing(value: Any) ->
 def test_any_bytes_are_read_or_a_problem(body: bytes) -> None:
     for parse in (parse_predict, parse_infer):
         try:
-            parse(body, 3)
+            parse(body, {}, 3)
         except Problem as problem:
             assert 400 <= problem.status < 500
 
@@ -149,6 +155,7 @@ predict_bodies = st.fixed_dictionaries(
         "inputs": st.lists(st.text(max_size=4) | st.integers(), max_size=3) | st.text(max_size=3) | st.none(),
         "model": st.text(max_size=3) | st.integers() | st.none(),
         "probabilities": st.booleans() | st.integers() | st.none(),
+        "explain": st.just(False) | st.integers() | st.none(),
         "other": st.none(),
     },
 )
@@ -181,7 +188,7 @@ def test_the_description_of_infer_agrees_too(inputs: list[Any], outputs: Any) ->
 
 def parses(parse: Any, value: Any) -> bool:
     try:
-        parse(json.dumps(value).encode(), 3)
+        parse(json.dumps(value).encode(), {}, 3)
     except Problem:
         return False
     return True
@@ -199,7 +206,7 @@ def test_the_examples_of_the_description_parse() -> None:
     schemas = describe.describe(FastAPI(version="1"))["components"]["schemas"]
     for name, parse in (("PredictRequest", parse_predict), ("InferRequest", parse_infer)):
         (example,) = schemas[name]["examples"]
-        assert parse(json.dumps(example).encode(), 10).texts
+        assert parse(json.dumps(example).encode(), {}, 10).texts
 
 
 def received(parts: list[bytes], limit: int, declared: bytes | None = None, gone: bool = False) -> tuple[bytes, int]:

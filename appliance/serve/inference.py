@@ -1,0 +1,188 @@
+"""The routes that answer texts: bare endpoints without a validation layer or a response model, since every request passes here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from appliance.engine.explain import effects, windows, without
+from appliance.errors import ApplianceError, InputError
+from appliance.schema import Prediction
+from appliance.serve.body import Question, parse_predict, read_body
+from appliance.serve.connection import ON_DISCONNECT
+from appliance.serve.problems import Problem
+from appliance.serve.router import Served
+from appliance.serve.sending import JSON, encode, send_whole
+from appliance.serve.service import Answered, Call, Service, call_of, tell
+from appliance.serve.tensors import parse_infer, tensors
+from appliance.serve.workers import Answer, Job, Workers
+from appliance.words import _
+
+Headers = list[tuple[bytes, bytes]]
+Parse = Callable[[bytes, Mapping[bytes, bytes], int], Question]
+Write = Callable[[Question, Served, Job], tuple[Headers, bytes]]
+
+
+def add_routes(app: FastAPI, service: Service) -> None:
+    """Add `/v1/predict` and the inference routes of the Open Inference Protocol v2."""
+    predict = Inference(app, service, parse_predict, _predictions)
+    infer = Inference(app, service, parse_infer, tensors)
+    paths = {
+        "/v1/predict": predict,
+        "/v2/models/{model}/infer": infer,
+        "/v2/models/{model}/versions/{version}/infer": infer,
+    }
+    for path, endpoint in paths.items():
+        app.router.routes.append(Route(path, endpoint, methods=["POST"]))
+
+
+class Inference:
+    """An ASGI endpoint: read a body, let its texts in, wait, answer, and then tell who looks on."""
+
+    def __init__(self, app: FastAPI, service: Service, parse: Parse, write: Write) -> None:
+        self._app, self._service, self._parse, self._write = app, service, parse, write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Raises `Problem`."""
+        service, call = self._service, call_of(scope)
+        served: Served | None = None
+        texts: list[str] = []
+        try:
+            if service.draining:
+                raise draining()
+            body = await read_body(call.headers, receive, service.settings.max_body_bytes)
+            question = self._parse(body, call.headers, service.settings.max_inputs)
+            wanted = scope["path_params"]
+            served = service.router.pick(wanted.get("model") or question.model, wanted.get("version"))
+            texts = _texts(question, service.settings.explain_words)
+            workers: Workers = self._app.state.workers
+            job = workers.submit(served.predict, texts)
+            await _finished(job, workers, scope, timeout_s(call.headers))
+            headers, answer = self._write(question, served, job)
+        except Exception as error:
+            self._failed(error, call, served, texts)
+            raise
+        waited_s = job.started - job.arrived
+        # Server-Timing (W3C working draft) in milliseconds
+        timing = b"queue;dur=%.1f, infer;dur=%.1f" % (waited_s * 1000, sum(job.infer_s) * 1000)
+        await send_whole(send, 200, [*headers, *about(served), (b"server-timing", timing)], answer)
+        self._answered(call, served, job, waited_s)
+
+    def _answered(self, call: Call, served: Served, job: Job, waited_s: float) -> None:
+        failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)
+        truncated = sum(isinstance(answer, Prediction) and answer.truncated for answer in job.answers)
+        seconds = perf_counter() - call.began
+        served.metrics.answered(seconds, waited_s, job.infer_s, truncated, failed)
+        if self._service.after:
+            tell(self._service, Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, "predict"))
+
+    def _failed(self, error: Exception, call: Call, served: Served | None, texts: list[str]) -> None:
+        status = error.status if isinstance(error, Problem) else 500
+        names = (served.release.name, served.version) if served else ("", "")
+        self._service.metrics.requests.labels(*names, status).inc()
+        if served and self._service.after:
+            seconds = perf_counter() - call.began
+            unanswered: list[Answer | None] = [None] * len(texts)
+            tell(self._service, Answered(served, texts, unanswered, status, seconds, call.id, call.key, "predict"))
+
+
+def about(served: Served) -> Headers:
+    """Return the headers that name the version that answers: its id's first 12 hex digits, and the whole of it."""
+    return [
+        (b"x-model-version", served.version.encode()),
+        (b"x-model-sha256", served.release.version.encode()),
+    ]
+
+
+def timeout_s(headers: Mapping[bytes, bytes]) -> float | None:
+    """Return the deadline of `X-Request-Timeout-Ms` in seconds, None without one. Raises `Problem` (422)."""
+    given = headers.get(b"x-request-timeout-ms")
+    if given is None:
+        return None
+    if not (given.isdigit() and len(given) <= 9 and int(given)):
+        name = "X-Request-Timeout-Ms"
+        raise Problem("invalid", _("`{field}` must be a whole number of milliseconds", field=name), field=name)
+    return int(given) / 1000
+
+
+def draining() -> Problem:
+    """Return the problem of a server that shuts down."""
+    return Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
+
+
+def _texts(question: Question, most: int) -> list[str]:
+    """The texts to run: for an explanation the text whole and then without each piece."""
+    if not question.explain:
+        return question.texts
+    text = question.texts[0]
+    try:
+        return [text, *without(text, windows(text, most))]
+    except InputError as error:
+        raise Problem("invalid", str(error), field="inputs[0]") from error
+
+
+async def _finished(job: Job, workers: Workers, scope: Scope, limit_s: float | None) -> None:
+    scope[ON_DISCONNECT] = partial(_drop, workers, job, _gone)
+    timer = None
+    if limit_s is not None:
+        timer = asyncio.get_running_loop().call_later(limit_s, _drop, workers, job, _late)
+    try:
+        await job.done
+    except asyncio.CancelledError:  # the time to drain is over
+        _drop(workers, job, draining)
+        raise draining() from None
+    finally:
+        if timer:
+            timer.cancel()
+
+
+def _drop(workers: Workers, job: Job, reason: Callable[[], Problem]) -> None:
+    if not job.done.done():
+        workers.drop(job, reason())
+
+
+def _gone() -> Problem:
+    return Problem("client-gone", _("the client went away before its answer was ready"))
+
+
+def _late() -> Problem:
+    return Problem("deadline-passed", _("the deadline passed; the texts that still waited were not run"))
+
+
+def _predictions(question: Question, served: Served, job: Job) -> tuple[Headers, bytes]:
+    content: dict[str, Any] = {"model": served.release.name, "version": served.version}
+    if question.explain:
+        rows = [_explained(question, job)]
+    else:
+        rows = [row_of(answer, question.probabilities) for answer in job.answers]
+    return [JSON], encode({"predictions": rows} | content)
+
+
+def row_of(answer: Answer | None, probabilities: bool) -> dict[str, Any]:
+    """Return one text's answer as JSON has it, or why it has none."""
+    if not isinstance(answer, Prediction):
+        return {"error": {"type": "urn:skerry:problem:text", "detail": str(answer)}}
+    row = {"label": answer.label, "score": answer.score, "truncated": answer.truncated}
+    if answer.label is None:
+        row["abstained"] = True
+    return row | ({"probabilities": dict(answer.probabilities)} if probabilities else {})
+
+
+def _explained(question: Question, job: Job) -> dict[str, Any]:
+    """The answer to the whole text with the pieces that moved it, in the text's order."""
+    whole, *others = job.answers
+    answers = [answer for answer in others if isinstance(answer, Prediction)]
+    row = row_of(whole, question.probabilities)
+    if not isinstance(whole, Prediction) or len(answers) < len(others):
+        return row
+    text = question.texts[0]
+    pieces = effects(text, windows(text, len(others)), whole, answers)
+    names = ("start", "end", "word", "change", "label")
+    return row | {"explanation": [{name: getattr(piece, name) for name in names} for piece in pieces]}

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from appliance.compress.student import Student, with_network
 from appliance.errors import InputError
@@ -19,8 +19,21 @@ from appliance.words import _
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MIN_SUBJECTS", "choose_tokens", "held_by_many", "trim", "unknown_rate", "without_unused"]
+__all__ = [
+    "MIN_SUBJECTS",
+    "characters",
+    "choose_tokens",
+    "common_words",
+    "held_by_many",
+    "special",
+    "tokens",
+    "trim",
+    "trim_tokenizer",
+    "unknown_rate",
+    "without_unused",
+]
 
+Item = TypeVar("Item", bound=Hashable)
 MIN_SUBJECTS = 10
 # Characters that every model keeps where its base knows them: Latin letters, digits, punctuation, currency signs.
 _WRITTEN = re.compile("[\u0021-\u024f\u2010-\u205e\u20a0-\u20bf]")
@@ -44,27 +57,40 @@ def choose_tokens(
     in the order of its ids (WordPiece vocabularies are sorted by frequency) or of its scores (Unigram: log probabilities).
     Raises `InputError` for a tokenizer of another kind.
     """
-    content = json.loads(student.tokenizer)
-    tokens = _tokens(content)
-    chinese = "zh" in student.plan.languages
-    kept = {int(added["id"]) for added in content["added_tokens"]} | set(_unknown_ids(content))
-    kept |= {number for number, token in enumerate(tokens) if _is_character(_bare(token), chinese)}
-    words = [number for number, token in enumerate(tokens) if _is_word(token, content["model"]["type"], chinese)]
-    kept |= set(_by_frequency(content, words)[:reserve])
-    kept |= held_by_many(student.ids(texts), subjects, min_subjects)
-    return sorted(kept)
+    tokenizer, languages = student.tokenizer, student.plan.languages
+    kept = characters(tokenizer, languages) | special(tokenizer) | set(common_words(tokenizer, languages)[:reserve])
+    return sorted(kept | held_by_many(student.ids(texts), subjects, min_subjects))
 
 
-def held_by_many(ids: Sequence[Sequence[int]], subjects: Sequence[str | None], min_subjects: int) -> set[int]:
-    """Return the tokens that rows of at least `min_subjects` different people hold; a row without a subject is somebody else's each time."""
-    people: dict[int, set[Any]] = {}
-    for number, (row, subject) in enumerate(zip(ids, subjects, strict=True)):
+def special(tokenizer: bytes) -> set[int]:
+    """Return the ids of the tokens that a `tokenizer.json` adds, and of the one for what it does not know."""
+    content = json.loads(tokenizer)
+    return {int(added["id"]) for added in content["added_tokens"]} | set(_unknown_ids(content))
+
+
+def characters(tokenizer: bytes, languages: Sequence[str]) -> set[int]:
+    """Return the ids of single characters that the languages are written with."""
+    return {number for number, token in enumerate(tokens(tokenizer)) if _is_character(_bare(token), "zh" in languages)}
+
+
+def common_words(tokenizer: bytes, languages: Sequence[str]) -> list[int]:
+    """Return the ids of the whole words of the languages, the most frequent ones first."""
+    content = json.loads(tokenizer)
+    kind, chinese = content["model"]["type"], "zh" in languages
+    words = [number for number, token in enumerate(tokens(tokenizer)) if _is_word(token, kind, chinese)]
+    return _by_frequency(content, words)
+
+
+def held_by_many(rows: Iterable[Iterable[Item]], subjects: Iterable[str | None], min_subjects: int) -> set[Item]:
+    """Return the items (tokens, as a rule) that rows of at least `min_subjects` different people hold; a row without a subject is somebody else's each time."""
+    people: dict[Item, set[Any]] = {}
+    for number, (row, subject) in enumerate(zip(rows, subjects, strict=True)):
         who = number if subject is None else subject
-        for token in row:
-            holders = people.setdefault(token, set())
+        for item in row:
+            holders = people.setdefault(item, set())
             if len(holders) < min_subjects:
                 holders.add(who)
-    return {token for token, holders in people.items() if len(holders) >= min_subjects}
+    return {item for item, holders in people.items() if len(holders) >= min_subjects}
 
 
 def trim(student: Student, kept: Sequence[int]) -> Student:
@@ -73,8 +99,14 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
     A text whose tokens are all kept is cut into the same tokens as before and gets the same answer; other words are cut into smaller
     pieces, in the end into characters, and are not lost as `[UNK]`.
     """
+    shorter = with_network(student, lambda network: _keep_rows(network, kept))
+    return replace(shorter, tokenizer=trim_tokenizer(student.tokenizer, kept))
+
+
+def trim_tokenizer(tokenizer: bytes, kept: Sequence[int]) -> bytes:
+    """Return a `tokenizer.json` with these tokens alone, renumbered in their order. Raises `InputError` for a tokenizer of another kind."""
     new = {old: number for number, old in enumerate(kept)}
-    content = json.loads(student.tokenizer)
+    content = json.loads(tokenizer)
     model = content["model"]
     if model["type"] == "WordPiece":
         model["vocab"] = {
@@ -86,16 +118,15 @@ def trim(student: Student, kept: Sequence[int]) -> Student:
     for added in content["added_tokens"]:
         added["id"] = new[added["id"]]
     _renumber(content["post_processor"] or {}, new)
-    tokenizer = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return replace(with_network(student, lambda network: _keep_rows(network, kept)), tokenizer=tokenizer)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def without_unused(student: Student) -> Student:
     """Return a student without the tokens that its vocabulary keeps free (`[unused0]` and so on) and that no text is cut into; it answers as before."""
-    tokens = _tokens(json.loads(student.tokenizer))
-    unused = [number for number, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
-    dropped = set(unused).difference(*student.ids([tokens[number] for number in unused]))
-    return trim(student, [number for number in range(len(tokens)) if number not in dropped]) if dropped else student
+    every = tokens(student.tokenizer)
+    unused = [number for number, token in enumerate(every) if _UNUSED.fullmatch(token)]
+    dropped = set(unused).difference(*student.ids([every[number] for number in unused]))
+    return trim(student, [number for number in range(len(every)) if number not in dropped]) if dropped else student
 
 
 def _renumber(processor: dict[str, Any], new: dict[int, int]) -> None:
@@ -134,9 +165,9 @@ def _keep_rows(network: torch.nn.ModuleDict, kept: Sequence[int]) -> None:
     encoder.embeddings.word_embeddings = table
 
 
-def _tokens(content: dict[str, Any]) -> list[str]:
-    """Return the vocabulary in the order of its ids."""
-    model = content["model"]
+def tokens(tokenizer: bytes) -> list[str]:
+    """Return the vocabulary of a `tokenizer.json` in the order of its ids. Raises `InputError` for a tokenizer of another kind."""
+    model = json.loads(tokenizer)["model"]
     if model["type"] == "WordPiece":
         return [token for token, _number in sorted(model["vocab"].items(), key=lambda item: item[1])]
     if model["type"] == "Unigram":

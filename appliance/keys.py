@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import os
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from appliance.errors import IntegrityError, NotFoundError, PolicyError
 from appliance.words import _
 
-__all__ = ["Keys", "key_folder"]
+__all__ = ["Keys", "key_folder", "open_keys"]
 
 _NONCE_BYTES = 12
 
@@ -36,6 +37,19 @@ def key_folder(home: Path, configured: Path | None) -> Path:
             )
         )
     return folder
+
+
+def open_keys(home: Path, configured: Path | None) -> Keys:
+    """Return the keys of a home that is there already, for a process that does not open its tables; `configured` is `store.key_folder`.
+
+    Raises `NotFoundError` when there is no home, and what `key_folder` raises; the key file itself is read when a key is asked for.
+    """
+    try:
+        about = json.loads((home / "home.json").read_bytes())
+        name, check = str(about["id"]), about.get("key_check")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotFoundError(_("`{home}` is no home; run `skerry init` first", home=home)) from error
+    return Keys(key_folder(home, configured) / f"{name}.key", check)
 
 
 class Keys:

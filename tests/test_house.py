@@ -36,7 +36,7 @@ GROUND = {
     "signature",
 }
 GROUND |= {"migrations", "environment", "files", "cells", "placeholders", "page", "reasons"}
-GROUND |= {"api_keys", "approvals", "spool"}
+GROUND |= {"api_keys", "approvals", "spool", "sealed"}
 ENGINE = {"engine"}
 STAGES = {"data", "privacy", "train", "export", "evaluate", "release", "serve", "monitor", "compress"}
 ROOF = {

@@ -871,30 +871,53 @@ def predict(
     _job("predict", arguments, project, json, background, stamp=_stamp([file]))
 
 
-@app.command(help=_("Make a model the one that answers under a release's name."))
+@app.command(help=_("Make a model the one that answers under a release's name, or try it beside the one that does."))
 def promote(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of an exported model."))],
-    to: Annotated[Literal["live"], typer.Option("--to", help=_("Stage."))] = "live",
+    to: Annotated[
+        Literal["shadow", "canary", "live"],
+        typer.Option(
+            "--to", help=_("live answers; canary answers a growing share; shadow answers copies that nobody sees.")
+        ),
+    ] = "live",
     release: Annotated[
         str | None, typer.Option("--release", help=_("Name of the release; default: the model's."))
     ] = None,
-    min_score: Annotated[float, typer.Option("--min-score", help=_("Abstain below this score."))] = 0.0,
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option("--min-score", help=_("Abstain below this score: 0.5, or LABEL=0.8; can be given again.")),
+    ] = None,
+    approve: Annotated[
+        bool,
+        typer.Option(
+            "--approve", help=_("Approve with your API key (SKERRY_API_KEY, or you are asked) that it goes live.")
+        ),
+    ] = False,
     project: Project = "main",
     json: Json = False,
 ) -> None:
     from appliance.pipeline import promote as turn_to
 
-    _show(turn_to(_store(project), model, release, to, min_score), json)
+    others, labels = _scores(min_score or [])
+    key = _api_key() if approve else None
+    _show(turn_to(_store(project), model, release, to, others, labels, key), json)
 
 
-@app.command(help=_("Point a release at its previous model."))
+@app.command(help=_("End a release's canary, else its shadow; without either go back to its previous model."))
 def rollback(
-    name: Annotated[str, typer.Argument(help=_("Name of the release."))], project: Project = "main", json: Json = False
+    name: Annotated[str, typer.Argument(help=_("Name of the release."))],
+    stage: Annotated[
+        Literal["shadow", "canary", "live"] | None,
+        typer.Option("--stage", help=_("What to undo; default: the last step.")),
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
 ) -> None:
     from appliance.release.registry import rollback as turn_back
 
-    release = turn_back(_store(project), name)
-    _show({"release": release.name, "stage": release.stage, "version": release.version[:12]}, json)
+    done = turn_back(_store(project), name, stage)
+    release = {"release": name, "stage": done.release.stage, "version": done.release.version[:12]}
+    _show(release | {"ended": done.stage, "ended_version": done.version[:12]}, json)
 
 
 @app.command(help=_("Answer over REST. Needs an API key, or `--no-auth` on loopback."))
@@ -985,6 +1008,32 @@ def _seconds(written: str) -> int:
     if not number.isdigit() or unit not in ("s", "min", "h"):
         raise SettingsError(_("`{value}` is no time: write it as 90s, 30min or 2h", value=written))
     return int(number) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+def _scores(given: list[str]) -> tuple[float, dict[str, float]]:
+    """The limit of all labels, and those of single ones, of `0.5` and `LABEL=0.8`."""
+    others, labels = 0.0, {}
+    for one in given:
+        label, is_one, number = one.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError as error:
+            raise SettingsError(_("`{value}` is no limit: write 0.5 or LABEL=0.8", value=one)) from error
+        if is_one:
+            labels[label] = value
+        else:
+            others = value
+    return others, labels
+
+
+def _api_key() -> str:
+    """The key of who approves: never from the command line, which every user of the machine can read."""
+    key = os.environ.get("SKERRY_API_KEY", "")
+    if key:
+        return key
+    if not sys.stdin.isatty():
+        raise SettingsError(_("to approve, put your API key into the variable SKERRY_API_KEY"))
+    return str(typer.prompt(_("Your API key"), hide_input=True))
 
 
 def _stamp(files: list[Path]) -> list[list[int]]:

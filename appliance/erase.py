@@ -213,7 +213,7 @@ def _about(store: Store, holding: dict[str, tuple[Dataset, int]]) -> dict[str, A
     releases = [
         release.name
         for release in registry.releases(store.home, store.project)
-        if ids & {release.version, *release.previous}
+        if ids.intersection(release.versions)
     ]
     return {
         "datasets": [{"dataset": dataset.reference, "rows": rows} for dataset, rows in holding.values()],

@@ -56,6 +56,8 @@ def _releases(store: Store) -> list[dict[str, Any]]:
             "release": item.name,
             "stage": item.stage,
             "version": item.version[:12],
+            "canary": item.canary and f"{item.canary[:12]} {item.percent} %",
+            "shadow": item.shadow and item.shadow[:12],
             "previous": len(item.previous),
             "changed": item.changed[:19],
         }

@@ -229,14 +229,30 @@ def evaluate(store: Store, model: str, dataset: str, overrides: Overrides = None
 
 
 def promote(
-    store: Store, model: str, name: str | None = None, to: str = "live", min_score: float = 0.0
+    store: Store,
+    model: str,
+    name: str | None = None,
+    to: str = "live",
+    min_score: float = 0.0,
+    min_scores: dict[str, float] | None = None,
+    key: str | None = None,
 ) -> dict[str, Any]:
-    """Make a model the one that answers under a release's name."""
+    """Make a model the live version of a release, its canary or its shadow; with an API key approve first that it goes live."""
+    from appliance.approvals import approve
+    from appliance.release.registry import approval_of
     from appliance.release.registry import promote as turn_to
 
-    found = store.model(model)
-    release = turn_to(store, found, name or found.name, to, min_score)
-    return {"release": release.name, "stage": release.stage, "version": release.version[:12]}
+    found, settings = store.model(model), store.settings.release
+    name = name or found.name
+    if key is not None and to == "live":
+        given = approve(store, approval_of(name), found.id, key, settings.approvals)
+        if not given.enough:
+            return {"release": name, "stage": "waiting", "version": found.id[:12]} | {
+                "approved_by": list(given.owners),
+                "needed": settings.approvals,
+            }
+    turn_to(store, found, name, to, min_score, min_scores, min(settings.canary_percents), settings.approvals)
+    return {"release": name, "stage": to, "version": found.id[:12]}
 
 
 def compare(store: Store, a: str, b: str, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

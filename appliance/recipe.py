@@ -36,10 +36,10 @@ class DataPart(Section):
 
 
 class ReleasePart(Section):
-    """`[release]`: under which name the model goes live."""
+    """`[release]`: under which name, and at which stage, the model answers."""
 
     name: str | None = None
-    to: Literal["live"] = "live"
+    to: Literal["shadow", "canary", "live"] = "live"
     min_score: float = Field(0.0, ge=0, le=1)
 
 
@@ -103,7 +103,7 @@ def read_recipe(path: Path) -> Recipe:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(_("cannot read the recipe `{path}`: {error}", path=path, error=reason(error))) from error
-    settings_sections = set(Settings.model_fields) - {"store", "bases", "jobs", "serve"}
+    settings_sections = set(Settings.model_fields) - {"store", "bases", "jobs", "serve", "release"}
     for section, part in content.items():
         known = settings_sections | {"data", "release"}
         if section not in known:

@@ -23,6 +23,7 @@ __all__ = [
     "Release",
     "Report",
     "Source",
+    "Span",
 ]
 
 
@@ -145,19 +146,35 @@ class Report(Artifact):
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a text that a model has marked: `start` and `end` in Unicode code points, end exclusive; `score` in [0, 1]."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """A model's answer to one text. `score` is the probability of `label`; `label` is None when the model abstained (score below
-    `min_score`). `truncated` tells that the text was longer than the model reads."""
+    `min_score`). `truncated` tells that the text was longer than the model reads. A model that marks stretches of a text (task `tag`) gives `spans` in their
+    order and no label; `score` is then the lowest of theirs, 1.0 where there is none."""
 
     label: str | None
     score: float
     probabilities: Mapping[str, float] = field(default_factory=dict)
     truncated: bool = False
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A name that points at the model that serves it. `version` is the model's id; `previous` the ones before, newest last."""
+    """A name that points at the model that serves it. `version` is the model's id; `previous` the ones before, newest last.
+
+    `canary` is the id of the model that answers `percent` of the requests, `shadow` of one that answers copies of them.
+    Below `min_score` the server abstains, below `min_scores[label]` for a label that has a limit of its own.
+    """
 
     name: str
     project: str
@@ -166,6 +183,15 @@ class Release:
     changed: str
     previous: tuple[str, ...] = ()
     min_score: float = 0.0
+    min_scores: Mapping[str, float] = field(default_factory=dict)
+    canary: str | None = None
+    percent: int = 0
+    shadow: str | None = None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The ids of all models that the release needs: they serve, are on trial, or can be gone back to."""
+        return tuple(filter(None, (self.version, self.canary, self.shadow, *self.previous)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -34,6 +34,7 @@ __all__ = [
     "JobsSettings",
     "MonitorSettings",
     "OutboxSettings",
+    "ReleaseSettings",
     "ScrubSettings",
     "ServeSettings",
     "Settings",
@@ -290,6 +291,22 @@ class ServeSettings(Section):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 = any free one")
     threads: int = Field(0, ge=0, description="engine threads; 0 = the cores this process may use (cgroup quota)")
     queue_texts: int = Field(1024, ge=1, description="texts that may wait; more get 429 with Retry-After")
+    queue_tokens: int = Field(
+        65_536, ge=16, description="tokens, estimated, that these may hold; more get 429 with Retry-After"
+    )
+    batch_tokens: int = Field(
+        512, ge=16, description="tokens of a batch, where texts may share one (fp32, static int8); padding counted"
+    )
+    max_wait_ms: float = Field(
+        2.0, ge=0, le=1000, description="how long a text may wait for company while others run; alone it never waits"
+    )
+    long_texts: Literal["truncate", "chunk", "refuse"] = Field(
+        "truncate",
+        description="texts longer than the model reads: cut and flagged, read in overlapping parts and pooled, or refused",
+    )
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = Field(
+        "auto", description="what runs the models; auto = the GPU where there is one and its runtime, else the CPU"
+    )
     max_body_bytes: int = Field(8 * 1024**2, ge=1024, description="largest request body")
     max_inputs: int = Field(1024, ge=1, description="texts in one request")
     max_connections: int = Field(1024, ge=1, description="open connections; more get 503")
@@ -297,6 +314,10 @@ class ServeSettings(Section):
     drain_s: float = Field(30.0, gt=0, description="time for open requests after SIGTERM")
     log_requests: bool = Field(False, description="write a line for every request: its id, key id, status and time")
     min_score: float = Field(0.0, ge=0, le=1, description="abstain (label null) below this score; 0 = never")
+    max_batch_bytes: int = Field(64 * 1024**2, ge=1024, description="largest upload of a batch")
+    max_batch_texts: int = Field(1_000_000, ge=1, description="texts in one batch")
+    max_batches: int = Field(64, ge=1, description="batches that may wait; more get 429")
+    batch_days: int = Field(7, ge=1, le=365, description="days after which a finished batch is destroyed")
     explain_words: int = Field(256, ge=1, description="pieces left out in turn for an explanation; more words go in runs")
 
 
@@ -355,6 +376,45 @@ class OutboxSettings(Section):
     max_days: int = Field(30, ge=1, description="days after which a text that still waits is destroyed")
 
 
+class ReleaseSettings(Section):
+    """Who makes a model live, and when a canary goes on, waits or goes back."""
+
+    approvals: int = Field(
+        0, ge=0, le=9, description="people, each with an API key, who must approve before a model goes live; 0 = none"
+    )
+    canary_percents: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 100),
+        min_length=1,
+        description="shares of the requests that a canary takes, step by step; 100 = it goes live, without 100 it waits",
+    )
+    step_requests: int = Field(
+        100, ge=1, description="requests that canary and live version must each have answered in a step"
+    )
+    step_s: float = Field(60.0, ge=0, description="shortest time of a step")
+    false_alarm: float = Field(
+        0.05, gt=0, le=0.5, description="chance that a canary within its limits is ever rolled back"
+    )
+    max_error_rise: float = Field(
+        0.01, ge=0, lt=1, description="share of requests that a canary may fail beyond the live version's"
+    )
+    max_slow_rise: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of requests that may take longer than 95 % of the live version's do, beyond those 5 %",
+    )
+    max_accuracy_drop: float = Field(
+        0.02, ge=0, lt=1, description="accuracy that a canary may lose, where feedback tells"
+    )
+    shadow_texts: int = Field(256, ge=1, description="texts that may wait for a shadow version; more are dropped")
+    feedback_requests: int = Field(
+        10_000, ge=0, description="answered requests that feedback can still be given to; 0 = none is taken"
+    )
+    feedback_bytes: int = Field(
+        64 * 1024**2, ge=1024, description="largest file of kept feedback; later feedback is counted only"
+    )
+
+
 def home_folder() -> Path:
     """Return `SKERRY_HOME`, else `~/.skerry`, absolute."""
     return Path(os.environ.get("SKERRY_HOME") or "~/.skerry").expanduser().absolute()
@@ -380,6 +440,7 @@ class Settings(BaseSettings):
     export: ExportSettings = ExportSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     serve: ServeSettings = ServeSettings()
+    release: ReleaseSettings = ReleaseSettings()
     monitor: MonitorSettings = MonitorSettings()
     alerts: AlertsSettings = AlertsSettings()
     drift: DriftSettings = DriftSettings()

@@ -199,7 +199,7 @@ def _taken_in(dataset: Dataset) -> str:
 
 def _released(store: Store) -> set[str]:
     releases = [release for project in store.projects() for release in registry.releases(store.home, project)]
-    return {version for release in releases for version in (release.version, *release.previous)}
+    return {version for release in releases for version in release.versions}
 
 
 def delete(store: Store, reference: str) -> dict[str, Any]:

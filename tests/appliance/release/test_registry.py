@@ -8,10 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
-from appliance.release.registry import promote, read_pointers, releases, releases_folder, rollback, verify
+from appliance.api_keys import add_key
+from appliance.approvals import approve
+from appliance.errors import HardwareError, IntegrityError, NotFoundError, PolicyError, SettingsError
+from appliance.release.registry import (
+    advance,
+    approval_of,
+    end_canary,
+    go_live,
+    promote,
+    read_pointers,
+    releases,
+    releases_folder,
+    rollback,
+    verify,
+)
+from appliance.schema import Model
+from appliance.spool import Spool
 from appliance.store import Store
-from tests.tiny_onnx import add_model
+from tests.tiny_onnx import LABELS, add_model
 
 
 @pytest.fixture
@@ -62,9 +77,9 @@ def test_rollback_goes_back_one_version_at_a_time(store: Store) -> None:
     first, second, third = (add_model(store, seed=seed) for seed in range(3))
     for model, min_score in ((first, 0.1), (second, 0.2), (third, 0.3)):
         promote(store, model, "triage", min_score=min_score)
-    back = rollback(store, "triage")
+    back = rollback(store, "triage").release
     assert (back.version, back.previous, back.min_score) == (second.id, (first.id,), 0.2)
-    assert rollback(store, "triage").version == first.id
+    assert rollback(store, "triage").release.version == first.id
     assert [event.verb for event in store.events()][-2:] == ["rollback", "rollback"]
     with pytest.raises(NotFoundError, match="no earlier version"):
         rollback(store, "triage")
@@ -87,7 +102,11 @@ def test_a_torch_model_is_refused_with_the_line_to_run(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("name", "to", "min_score", "told"),
-    [("../x", "live", 0.0, "cannot be a name"), ("x", "shadow", 0.0, "`live`"), ("x", "live", 1.5, "from 0 to 1")],
+    [
+        ("../x", "live", 0.0, "cannot be a name"),
+        ("x", "blue", 0.0, "shadow, canary or live"),
+        ("x", "live", 1.5, "from 0 to 1"),
+    ],
 )
 def test_bad_arguments_are_refused(store: Store, name: str, to: str, min_score: float, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
@@ -186,3 +205,182 @@ def test_people_who_promote_at_once_lose_no_history(store: Store) -> None:
         thread.join()
     (release,) = releases(store.home, "main")
     assert {release.version, *release.previous} == {model.id for model in models}
+
+
+# -- canary and shadow ---------------------------------------------------------------------------------------------------
+
+
+def models(store: Store, count: int) -> list[Model]:
+    return [add_model(store, seed=seed) for seed in range(count)]
+
+
+def test_trials_stand_beside_the_live_version(store: Store) -> None:
+    live, canary, shadow = models(store, 3)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary", percent=10)
+    release = promote(store, shadow, "triage", "shadow")
+    assert (release.version, release.canary, release.percent, release.shadow) == (live.id, canary.id, 10, shadow.id)
+    assert set(release.versions) == {live.id, canary.id, shadow.id}
+    event = store.events()[-2]
+    assert (event.verb, event.details["stage"], event.details["percent"]) == ("promote", "canary", 10)
+
+
+def test_an_older_skerry_reads_the_live_version_of_a_new_pointer(store: Store) -> None:
+    """What it knows stands where it was, and says nothing of the trials."""
+    live, canary = models(store, 2)
+    promote(store, live, "triage", min_score=0.2, min_scores={LABELS[0]: 0.9})
+    promote(store, canary, "triage", "canary")
+    content = json.loads((releases_folder(store.home, "main") / "triage.json").read_text())
+    old = {"name", "project", "stage", "version", "folder", "manifest_sha256", "min_score", "changed", "history"}
+    assert old < set(content)
+    assert (content["version"], content["stage"]) == (live.id, "live")
+    assert content["min_score"] == 0.9  # the strictest limit: it abstains too often rather than too seldom
+
+
+def test_a_pointer_of_an_older_skerry_is_read(store: Store) -> None:
+    (live,) = models(store, 1)
+    promote(store, live, "triage")
+    path = releases_folder(store.home, "main") / "triage.json"
+    content = json.loads(path.read_text())
+    assert "stages" not in content and "min_scores" not in content
+    (pointer,) = read_pointers(store.home, "main")
+    assert (pointer.canary, pointer.percent, pointer.shadow, pointer.target.min_scores) == (None, 0, None, {})
+
+
+def test_limits_of_single_labels_come_back_as_they_were_given(store: Store) -> None:
+    (live,) = models(store, 1)
+    release = promote(store, live, "triage", min_score=0.2, min_scores={LABELS[0]: 0.9, LABELS[1]: 0.1})
+    assert releases(store.home, "main") == [release]
+    assert (release.min_score, release.min_scores) == (0.2, {LABELS[0]: 0.9, LABELS[1]: 0.1})
+    with pytest.raises(SettingsError, match="`other`"):
+        promote(store, live, "triage", min_scores={"other": 0.5})
+    with pytest.raises(SettingsError, match="from 0 to 1"):
+        promote(store, live, "triage", min_scores={LABELS[0]: 1.5})
+
+
+def test_a_trial_needs_a_live_version_and_another_model(store: Store) -> None:
+    live, other = models(store, 2)
+    with pytest.raises(NotFoundError, match="--to live"):
+        promote(store, other, "triage", "canary")
+    promote(store, live, "triage")
+    with pytest.raises(PolicyError, match="live version"):
+        promote(store, live, "triage", "canary")
+    assert releases(store.home, "main")[0].canary is None
+
+
+def test_a_canary_that_goes_live_leaves_its_predecessor_to_go_back_to(store: Store) -> None:
+    live, canary = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary", min_scores={LABELS[0]: 0.7})
+    assert go_live(store, "triage", canary.id, requests=400)
+    (release,) = releases(store.home, "main")
+    assert (release.version, release.previous, release.canary) == (canary.id, (live.id,), None)
+    assert release.min_scores == {LABELS[0]: 0.7}
+    assert store.events()[-1].details == {"release": "triage", "stage": "live", "requests": 400}
+    assert rollback(store, "triage").release.version == live.id
+
+
+def test_promoting_the_canary_by_hand_is_the_same(store: Store) -> None:
+    live, canary = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary")
+    release = promote(store, canary, "triage")
+    assert (release.version, release.previous, release.canary, release.percent) == (canary.id, (live.id,), None, 0)
+
+
+def test_a_shadow_that_becomes_a_canary_is_a_shadow_no_more(store: Store) -> None:
+    live, trial = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, trial, "triage", "shadow")
+    release = promote(store, trial, "triage", "canary")
+    assert (release.canary, release.shadow) == (trial.id, None)
+
+
+def test_rollback_ends_the_trials_before_it_goes_back(store: Store) -> None:
+    first, second, canary, shadow = models(store, 4)
+    for model, stage in ((first, "live"), (second, "live"), (canary, "canary"), (shadow, "shadow")):
+        promote(store, model, "triage", stage)
+    done = [rollback(store, "triage") for _turn in range(3)]
+    assert [(one.stage, one.version) for one in done] == [
+        ("canary", canary.id),
+        ("shadow", shadow.id),
+        ("live", second.id),
+    ]
+    assert done[-1].release.version == first.id
+    assert [event.details["stage"] for event in store.events()[-3:]] == ["canary", "shadow", "live"]
+
+
+def test_rollback_can_name_the_stage(store: Store) -> None:
+    first, second, canary = models(store, 3)
+    for model, stage in ((first, "live"), (second, "live"), (canary, "canary")):
+        promote(store, model, "triage", stage)
+    release = rollback(store, "triage", "live").release
+    assert (release.version, release.canary) == (first.id, canary.id)
+    with pytest.raises(NotFoundError, match="no shadow"):
+        rollback(store, "triage", "shadow")
+    with pytest.raises(SettingsError):
+        rollback(store, "triage", "blue")
+
+
+def test_a_server_without_the_store_turns_the_pointer_and_leaves_the_event(store: Store) -> None:
+    live, canary = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary", percent=5)
+    spool = Spool(store.home, "main", "guard")
+    assert advance(spool, "triage", canary.id, 5, 10)
+    assert not advance(spool, "triage", canary.id, 5, 10)  # somebody else was faster
+    assert releases(store.home, "main")[0].percent == 10
+    assert end_canary(spool, "triage", canary.id, reason="errors")
+    assert not end_canary(spool, "triage", canary.id, reason="errors")
+    told = Store.open(store.home).events()[-2:]
+    assert [(event.verb, event.actor) for event in told] == [("advance", "guard"), ("rollback", "guard")]
+    assert told[1].details["reason"] == "errors"
+
+
+def test_without_its_event_nothing_happens(store: Store) -> None:
+    live, canary = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary")
+    (store.home / "spool").write_text("in the way")
+    with pytest.raises(HardwareError):
+        end_canary(Spool(store.home, "main", "guard"), "triage", canary.id)
+    assert releases(store.home, "main")[0].canary == canary.id
+
+
+# -- two people ----------------------------------------------------------------------------------------------------------
+
+
+def test_going_live_waits_for_two_people(store: Store) -> None:
+    first, second = models(store, 2)
+    ann, bo = (add_key(store, owner)[1] for owner in ("ann", "bo"))
+    approve(store, approval_of("triage"), first.id, ann)
+    with pytest.raises(PolicyError, match=r"2 people .*ann.*--approve"):
+        promote(store, first, "triage", needed=2)
+    assert releases(store.home, "main") == []
+    approve(store, approval_of("triage"), first.id, bo)
+    assert promote(store, first, "triage", needed=2).version == first.id
+    assert promote(store, first, "triage", needed=2).version == first.id  # done again, it asks nobody
+    with pytest.raises(PolicyError, match="nobody yet"):
+        promote(store, second, "triage", needed=2)
+
+
+def test_a_trial_needs_nobody_and_the_guard_cannot_go_live_alone(store: Store) -> None:
+    live, canary = models(store, 2)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary", needed=2)
+    with pytest.raises(PolicyError):
+        go_live(store, "triage", canary.id, needed=2)
+    for owner in ("ann", "bo"):
+        approve(store, approval_of("triage"), canary.id, add_key(store, owner)[1])
+    assert go_live(store, "triage", canary.id, needed=2)
+
+
+def test_what_two_people_approved_can_be_done_once(store: Store) -> None:
+    first, second = models(store, 2)
+    for model in (first, second):
+        for owner in ("ann", "bo"):
+            approve(store, approval_of("triage"), model.id, add_key(store, owner)[1])
+        promote(store, model, "triage", needed=2)
+    with pytest.raises(PolicyError, match="nobody yet"):
+        promote(store, first, "triage", needed=2)
+    assert rollback(store, "triage").release.version == first.id  # the way back needs nobody

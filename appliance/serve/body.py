@@ -16,7 +16,7 @@ from starlette.types import Receive
 from appliance.serve.problems import Problem
 from appliance.words import _
 
-_JSON_TYPES = {str: "string", bool: "boolean", list: "array", dict: "object"}
+_JSON_TYPES = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object"}
 
 
 # Every field that a body may have; a name of the client's own making is not repeated in an answer.

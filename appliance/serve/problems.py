@@ -16,6 +16,7 @@ KINDS = {
     "not-found": (404, "There is no such thing"),
     "method-not-allowed": (405, "This path does not answer that method"),
     "request-timeout": (408, "The request did not arrive in time"),
+    "conflict": (409, "Its state does not allow that"),
     "content-too-large": (413, "The request is too large"),
     "misdirected": (421, "The request was meant for another host"),
     "invalid": (422, "A field is wrong"),
@@ -23,9 +24,12 @@ KINDS = {
     "head-too-large": (431, "The request's head is too large"),
     "client-gone": (499, "The client has gone"),
     "internal": (500, "The server failed"),
+    "part-missing": (501, "A part of Skerry is not installed"),
     "not-ready": (503, "The server is loading its models"),
+    "engine-lost": (503, "The engine process has ended"),
     "draining": (503, "The server is shutting down"),
     "deadline-passed": (504, "The deadline has passed"),
+    "no-room": (507, "There is no room left"),
 }
 
 

@@ -95,7 +95,7 @@ class Metrics:
         self.drift = Gauge(
             "skerry_drift_ratio",
             "How far the last window lies from the first, by what is compared; 1 = where a warning begins.",
-            (*_VERSION, "of"),
+            ("model", "of"),
             registry=own,
         )
         self.outbox_texts = Gauge(

@@ -1,0 +1,77 @@
+"""The thread that looks at the server: minutes, alerts, events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance.monitor import ring
+from appliance.monitor.prometheus import Metrics
+from appliance.monitor.watch import Watch
+from appliance.settings import Settings, load
+from appliance.store import Store
+
+
+def soon(happened: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait until something has happened."""
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def settings_of(home: Path, **sections: dict[str, object]) -> Settings:
+    return load(home, **sections)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "home")
+
+
+def test_a_short_life_leaves_its_minute(store: Store) -> None:
+    metrics = Metrics(store.home)
+    metrics.model_info.labels("triage").info({"version": "0123456789ab"})
+    with Watch(store.home, "main", settings_of(store.home), metrics, tick_s=0.01):
+        time.sleep(0.05)
+        metrics.of("triage", "0123456789ab").answered(0.02, 0.001, [0.01], 0, 0)
+    rows = ring.read(store)
+    assert sum(row["values"]["releases"]["triage"]["texts"] for row in rows) == 1
+    assert rows[0]["values"]["server_bytes"] > 10**6
+
+
+def test_an_alert_reaches_its_receiver_the_events_and_the_metrics(store: Store, tmp_path: Path) -> None:
+    metrics = Metrics(store.home)
+    alerts = {"file": str(tmp_path / "alerts.jsonl"), "window_s": 30, "hold_s": 0}
+    with Watch(store.home, "main", settings_of(store.home, alerts=alerts), metrics, tick_s=0.01):
+        soon(lambda: metrics.registry.get_sample_value("skerry_alert_firing", {"alert": "RolledBack"}) == 0)
+        time.sleep(0.05)
+        metrics.release_changes.labels("triage", "rollback").inc()
+        soon((tmp_path / "alerts.jsonl").exists)
+        assert metrics.registry.get_sample_value("skerry_alert_firing", {"alert": "RolledBack"}) == 1
+    (line,) = (tmp_path / "alerts.jsonl").read_text("utf-8").splitlines()
+    assert (json.loads(line)["name"], json.loads(line)["state"]) == ("RolledBack", "firing")
+    (event,) = [event for event in Store.open(store.home).events() if event.verb == "alert"]
+    assert (event.details["alert"], event.details["state"]) == ("RolledBack", "firing")
+    assert event.actor == "server"
+
+
+def test_it_goes_on_when_a_look_fails(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is full must not end the thread that would tell of it."""
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "a text that must not be logged")
+
+    metrics = Metrics(store.home)
+    with Watch(store.home, "main", settings_of(store.home), metrics, tick_s=0.01):
+        with monkeypatch.context() as patched:
+            patched.setattr("appliance.monitor.hardware.look", full)
+            soon(lambda: "watch failed" in (told := capsys.readouterr().err) and "must not" not in told)
+        time.sleep(0.1)
+    assert ring.read(store)

@@ -79,6 +79,7 @@ HOME_OF = [
         NETWORK,
         (
             "appliance/serve/",
+            "appliance/monitor/receivers.py",
             "appliance/selftest/",
             "appliance/console/",
             "labeling/studio.py",

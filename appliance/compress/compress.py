@@ -7,8 +7,9 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from appliance.compress import measure, report
 from appliance.compress.distil import NO_LABEL, transfer, untaught
 from appliance.compress.menu import Variant, choose, front, verdict
 from appliance.compress.recipes import PRESETS, Recipe, build, once, shrink
-from appliance.compress.search import Point, name_of, propose, recipe_at
+from appliance.compress.search import FIRST, Point, expected_s, name_of, propose, recipe_at
 from appliance.compress.student import Student, read
 from appliance.compress.vocabulary import unknown_rate
 from appliance.engine.on_torch import import_torch, in_batches, logits
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from appliance.compress.distil import Transfer
 
 _COPIES = 3  # word-dropped copies of each row that students learn from
-_ORDER = ("int8", "tiny", "small", "safe")  # what is soon done comes first, so that the menu fills early
+_SOON, _LONG = (
+    ("int8", "tiny"),
+    ("small", "safe"),
+)  # presets: what is soon ready comes first, so that the menu fills early
 _NAME_CHARACTERS = 64
 _MOST_UNKNOWN = 0.005  # of the tokens of validation rows may become unknown ones by a smaller vocabulary
 _TEST, _PARAMETERS = "test", "parameters.json"
@@ -74,9 +78,7 @@ def compress(store: Store, model: Model, settings: CompressSettings, judging: Ev
     dataset = trained_on(store, source)
     parts = ("compress", _fingerprint(store, source, dataset, settings))
     case = _open(store, source, dataset, settings, store.scratch(*parts))
-    variants = _presets(case)
-    if settings.preset is None:
-        variants += _search(case, variants)
+    variants = _variants(case)
     found = _found(case, variants)
     chosen = choose(variants, settings, int((dataset.meta.get("splits") or {}).get(_TEST, 0)))
     if chosen:
@@ -208,31 +210,33 @@ def _read(folder: Path) -> dict[str, Any]:
 # -- the variants ------------------------------------------------------------------------------------------------------
 
 
-def _presets(case: Case) -> list[Variant]:
-    names = [case.settings.preset] if case.settings.preset else _ORDER
-    variants: list[Variant] = []
-    for name in names:
-        if variants and _spent_s(case, variants) >= case.settings.budget_s:
-            break
-        progress("variants", len(variants), len(names))
-        variants.append(_variant(case, name, PRESETS[name](case.teacher)))
-    return variants
+def _variants(case: Case) -> list[Variant]:
+    """Make what the schedule names while there is time: nothing is begun after the first that is not expected to be ready within the budget."""
+    done: list[Variant] = []
+    for name, recipe, point in _schedule(case, done):
+        if done and _spent_s(case, done) + expected_s(recipe, case.teacher, done) >= case.settings.budget_s:
+            if point:
+                break
+            continue  # a preset may take too long where a shorter trial does not
+        progress("variants", len(done))
+        done.append(_variant(case, name, recipe, point))
+    return done
 
 
-def _search(case: Case, variants: Sequence[Variant]) -> list[Variant]:
-    """Try recipes until the time is up: none is begun that would take longer than is left, were it like the slowest before."""
-    tried: list[Variant] = []
-    while (
-        _spent_s(case, [*variants, *tried]) + max((variant.seconds for variant in tried), default=0.0)
-        < case.settings.budget_s
-    ):
-        point = propose(case.teacher, [*variants, *tried], case.settings)
-        if point is None:
-            break
-        progress("variants", len(variants) + len(tried))
-        recipe = recipe_at(point, case.teacher)
-        tried.append(_variant(case, name_of(recipe), recipe, point))
-    return tried
+def _schedule(case: Case, done: Sequence[Variant]) -> Iterator[tuple[str, Recipe, Point | None]]:
+    """Name what to try next, by what is `done` so far: what is soon ready, first trials, the presets that learn long, and the search to its end."""
+    if case.settings.preset:
+        yield case.settings.preset, PRESETS[case.settings.preset](case.teacher), None
+        return
+    for names, trials in ((_SOON, FIRST), (_LONG, None)):
+        for name in names:
+            yield name, PRESETS[name](case.teacher), None
+        for _trial in range(trials) if trials else count():
+            point = propose(case.teacher, done, case.settings)
+            if point is None:
+                return
+            recipe = recipe_at(point, case.teacher)
+            yield name_of(recipe), recipe, point
 
 
 def _variant(case: Case, name: str, recipe: Recipe, point: Point | None = None) -> Variant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from appliance.compress.distil import Recovery
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Point = dict[str, Any]  # layers, shares of heads and neurons, reserve, table_bits, epochs
 
-__all__ = ["Point", "name_of", "propose", "recipe_at"]
+__all__ = ["FIRST", "Point", "expected_s", "name_of", "propose", "recipe_at"]
 
 _SHARES = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)  # of the heads and neurons of the layers that are kept
 _RESERVES = (500, 1000, 2000, 4000)
@@ -30,6 +31,10 @@ _SHORT, _LONGEST = 1.0, 16.0  # epochs
 _RATE, _EMBEDDING_WEIGHT = 7e-4, 5.0  # as the presets learn
 _LENGTHEN_EVERY = 3  # each third trial gives a promising recipe twice the time
 _TRIES = 50  # proposals that were there before, in a row: then the space is used up
+# The first points, from nearly all of the teacher to little of it, each with time enough to be worth a place on the menu: share of the layers, of their heads
+# and neurons, epochs.
+_LADDER = ((1.0, 0.375, 4.0), (0.67, 0.5, 6.0), (0.5, 0.375, 8.0))
+FIRST = len(_LADDER)
 _WARM_UP = 8  # random trials before the sampler believes what it has seen
 
 
@@ -40,6 +45,8 @@ def propose(teacher: Student, past: Sequence[Variant], settings: CompressSetting
     1209), as Optuna has it.
     """
     points = [variant.point for variant in past if variant.point]
+    if len(points) < FIRST:
+        return _rung(teacher, *_LADDER[len(points)])
     if len(points) % _LENGTHEN_EVERY == _LENGTHEN_EVERY - 1:
         longer = _lengthened(past, settings)
         if longer and longer not in points:
@@ -50,6 +57,31 @@ def propose(teacher: Student, past: Sequence[Variant], settings: CompressSetting
         if point not in points:
             return point
     return None
+
+
+def _rung(teacher: Student, depth: float, share: float, epochs: float) -> Point:
+    most = len(layers(teacher.network))
+    count = max(min(2, most), round(depth * most))
+    return {"layers": count, "heads": share, "neurons": share, "reserve": 4000, "table_bits": 4, "epochs": epochs}
+
+
+def expected_s(recipe: Recipe, teacher: Student, past: Sequence[Variant]) -> float:
+    """Return the seconds that a recipe would take: what the quickest of the past took, for measuring, and learning at the slowest pace of the past."""
+    measuring = min((variant.seconds for variant in past), default=0.0)
+    paces = [(variant.seconds - measuring) / work for variant in past if (work := _work(variant.recipe, teacher))]
+    return measuring + max(paces, default=0.0) * _work(asdict(recipe), teacher)
+
+
+def _work(recipe: dict[str, Any], teacher: Student) -> float:
+    """Epochs x layers x width, 1 being a whole layer: attention is a third of its numbers, the neurons two thirds, and a fifth of the time goes by the steps."""
+    width = widths(teacher.network["encoder"])[0]
+    kept = recipe["layers"] or len(layers(teacher.network))
+    share = (
+        (recipe["heads"] or math.inf) / width["heads"] + 2 * (recipe["neurons"] or math.inf) / width["neurons"]
+    ) / 3
+    narrow = kept * 0.2 + 0.8 * min(kept, share)
+    epochs = [(recipe[part] or {}).get("epochs", 0.0) for part in ("settle", "recovery", "rounding")]
+    return float(epochs[0] * kept + (epochs[1] + epochs[2]) * narrow)
 
 
 def recipe_at(point: Point, teacher: Student) -> Recipe:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,8 +20,9 @@ from appliance import cli, engine, pipeline
 from appliance.compress import compress as step
 from appliance.compress import quantize
 from appliance.compress.compress import compress
-from appliance.compress.recipes import PRESETS
+from appliance.compress.recipes import PRESETS, Recipe
 from appliance.compress.report import brief
+from appliance.compress.search import FIRST, Point
 from appliance.compress.student import Student
 from appliance.compress.vocabulary import choose_tokens, trim
 from appliance.errors import InputError, PolicyError, SettingsError
@@ -246,16 +247,29 @@ def test_another_data_set_of_the_same_name_is_another_work(store: Store) -> None
 
 
 def test_a_menu_that_goes_on_decides_by_the_time_of_the_variants_before(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    tiny: Student, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a killed run found takes its time again and none more: the same presets are taken, though all of the time was spent."""
-    seconds = {"int8": 5.0, "tiny": 4.0, "small": 30.0, "safe": 9.0}
-    monkeypatch.setattr(step, "PRESETS", dict.fromkeys(seconds, lambda _teacher: None))
+    """What a killed run found takes its time again and none more; a preset that would take too long gives way to what does not."""
+    made: list[str] = []
+
+    def variant(_case: object, name: str, recipe: Recipe, point: Point | None) -> SimpleNamespace:
+        made.append(name)
+        return SimpleNamespace(name=name, point=point, seconds=1.0, recipe=asdict(recipe))
+
+    expected = {"small": 90.0, "safe": 2.0}
+    monkeypatch.setattr(step, "_variant", variant)
+    monkeypatch.setattr(step, "propose", lambda _teacher, done, _settings: {"n": len(done)} if len(done) < 12 else None)
+    monkeypatch.setattr(step, "recipe_at", lambda _point, _teacher: Recipe())
+    monkeypatch.setattr(step, "name_of", lambda _recipe: "searched")
+    presets = {name: PRESETS[name](tiny) for name in expected}
     monkeypatch.setattr(
-        step, "_variant", lambda _case, name, _recipe: SimpleNamespace(name=name, seconds=seconds[name])
+        step,
+        "expected_s",
+        lambda recipe, _teacher, _done: next((expected[name] for name in presets if presets[name] == recipe), 1.0),
     )
-    case = SimpleNamespace(settings=SETTINGS, opening_s=1.0, teacher=None)
-    assert [variant.name for variant in step._presets(case)] == ["int8", "tiny", "small"]  # type: ignore[arg-type]
+    case = SimpleNamespace(settings=SETTINGS, opening_s=1.0, teacher=tiny)
+    step._variants(case)  # type: ignore[arg-type]
+    assert made == ["int8", "tiny", *["searched"] * FIRST, "safe", *["searched"] * (12 - 3 - FIRST)]
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("90s", 90), ("30min", 1800), ("2h", 7200)])
@@ -276,13 +290,14 @@ def test_a_recipe_may_ask_for_a_smaller_model(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_time_that_is_left_goes_into_the_search(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the four presets two recipes are searched; the front is what the report offers, and each of it is a model."""
+    """Between the presets and after them recipes are searched; the front is what the report offers, and each of it is a model."""
     monkeypatch.setattr(step, "_spent_s", lambda _case, variants: 10.0 * len(variants))
-    settings = SETTINGS.model_copy(update={"budget_s": 51, "seed": 2})
+    monkeypatch.setattr(step, "expected_s", lambda *_told: 0.0)
+    settings = SETTINGS.model_copy(update={"budget_s": 10 * (FIRST + 5), "seed": 2})
     found = compress(store, store.model("triage"), settings, JUDGING)
     names = [line["name"] for line in found["variants"]]
-    assert names[:4] == ["int8", "tiny", "small", "safe"] and len(names) >= 5
-    assert all(name.startswith("l") and name.endswith("-e1") for name in names[4:])
+    assert names[:2] == ["int8", "tiny"] and names[2 + FIRST : 4 + FIRST] == ["small", "safe"]
+    assert len(names) == FIRST + 5 and all(name.startswith("l") for name in names[2 : 2 + FIRST] + names[4 + FIRST :])
     offered = [line for line in found["variants"] if line["verdict"] not in ("dominated", "refused")]
     assert offered and all(store.model(line["model"]).name == f"triage-{line['name']}" for line in offered)
 

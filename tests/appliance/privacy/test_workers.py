@@ -99,7 +99,7 @@ def test_nothing_is_read_ahead_without_end() -> None:
 
 @pytest.mark.usefixtures("failing")
 def test_only_the_guilty_text_has_no_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_seconds", lambda _texts, _settings: 2.5)
+    monkeypatch.setattr(workers, "_seconds", lambda _texts, _settings: 1.2)
     texts = batches(4)
     for batch, failure in zip(texts, ("raise", "exit", "sleep", "stop"), strict=True):
         batch[1] = failure
@@ -172,7 +172,7 @@ def test_another_thread_reads_too() -> None:
 def test_a_small_input_is_stopped_in_time_in_another_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal reaches the main thread alone: the thread of a job has a process read, which can be ended."""
     monkeypatch.setattr(workers, "_PROGRAM", ("-c", FAILING))
-    monkeypatch.setattr(workers, "_seconds", lambda _texts, _settings: 2.5)
+    monkeypatch.setattr(workers, "_seconds", lambda _texts, _settings: 0.7)
     found: list[workers.Read] = []
     few = [[MAIL.format(1), "sleep"]]
     thread = threading.Thread(target=lambda: found.extend(workers.find_all(few, scrubber(processes=1))))

@@ -855,9 +855,14 @@ def predict(
     model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
     file: Annotated[Path, typer.Argument(help=_("Any file that `ingest` reads."))],
     out: Annotated[
-        Path | None, typer.Option("--out", help=_("JSONL file to write; default: FILE.predictions.jsonl here."))
+        Path | None,
+        typer.Option("--out", help=_("JSONL or Parquet file to write; default: FILE.predictions.jsonl here.")),
     ] = None,
     text_column: Annotated[str, typer.Option("--text-column", help=_("Column of the text."))] = "text",
+    time_limit: Annotated[
+        str | None,
+        typer.Option("--time-limit", help=_("Stop then with the rows so far (90s, 30min, 2h); again, it goes on.")),
+    ] = None,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
@@ -867,8 +872,30 @@ def predict(
         "file": str(file.absolute()),
         "out": str((out or Path(f"{file.name}.predictions.jsonl")).absolute()),
         "text_column": text_column,
+        "time_limit_s": time_limit and _seconds(time_limit),
     }
     _job("predict", arguments, project, json, background, stamp=_stamp([file]))
+
+
+@app.command(help=_("Tell which words of a text moved a model's answer to it."))
+def explain(
+    model: Annotated[str, typer.Argument(help=_("NAME or NAME@ID."))],
+    text: Annotated[
+        str | None, typer.Argument(help=_("The text; other users of this machine can read it on the command line."))
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help=_("File with the text in UTF-8 (- = standard input)."))
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.pipeline import explain as leave_out
+
+    if file is not None and text is None:
+        text = _whole_text(file)
+    elif file is not None or text is None:
+        raise SettingsError(_("give the text, or a file with `--file FILE` (- = standard input)"))
+    _show(leave_out(_store(project), model, text), json)
 
 
 @app.command(help=_("Make a model the one that answers under a release's name, or try it beside the one that does."))
@@ -1057,11 +1084,15 @@ def _subjects(file: Path | None) -> list[str]:
                 _("name a data set, or give the person with `--subject-file FILE` (- = standard input)")
             )
         return [str(typer.prompt(_("Value of the subject column"), hide_input=True))]
+    return [line for line in _whole_text(file).splitlines() if line.strip()]
+
+
+def _whole_text(file: Path) -> str:
+    """The text in a file, or on standard input for `-`."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(_("cannot read `{file}`: {error}", file=file, error=reason(error))) from error
-    return [line for line in text.splitlines() if line.strip()]
 
 
 def _policy(name: str | None) -> str | None:

@@ -7,6 +7,7 @@ Each function is the entry point of one durable job: it takes the store and JSON
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -266,15 +267,36 @@ def compare(store: Store, a: str, b: str, dataset: str, overrides: Overrides = N
     )
 
 
-def predict(store: Store, model: str, file: str, out: str, text_column: str) -> dict[str, Any]:
-    """A model's answers to the rows of a file."""
+def predict(
+    store: Store, model: str, file: str, out: str, text_column: str, time_limit_s: float | None = None
+) -> dict[str, Any]:
+    """A model's answers to the rows of a file; a run that was stopped goes on behind its last answer."""
     from appliance import engine
     from appliance.data.ingest import IngestOptions, read_files
     from appliance.engine.predict import predict_rows
 
+    found, source = store.model(model), Path(file)
+    state = source.stat()
+    work = store.hmac("predict", f"{found.id} {file} {state.st_size} {state.st_mtime_ns} {text_column}")[:12]
+    with closing(read_files([source], IngestOptions(text_column), store.settings.ingest)) as rows:
+        answered = predict_rows(engine.load(found.folder), rows, Path(out), work=work, time_limit_s=time_limit_s)
+    return {"model": found.reference} | answered
+
+
+def explain(store: Store, model: str, text: str) -> dict[str, Any]:
+    """Which words of a text moved a model's answer to it."""
+    from appliance import engine
+    from appliance.engine.explain import explain as leave_out
+
     found = store.model(model)
-    with closing(read_files([Path(file)], IngestOptions(text_column), store.settings.ingest)) as rows:
-        return {"model": found.reference} | predict_rows(engine.load(found.folder), rows, Path(out))
+    whole, pieces = leave_out(engine.load(found.folder), text, store.settings.serve.explain_words)
+    return {
+        "model": found.reference,
+        "label": whole.label,
+        "score": whole.score,
+        "truncated": whole.truncated,
+        "words": [asdict(piece) for piece in pieces],
+    }
 
 
 def _settings(store: Store, overrides: Overrides) -> Settings:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import IO, Any
 
 from appliance.errors import ApplianceError, MissingPartError
+from appliance.schema import Prediction
 from appliance.words import _
 
 _GROUP_ROWS = 10_000
+
+
+def row_of(answer: Prediction, task: str, probabilities: bool = False) -> dict[str, Any]:
+    """Return an answer as JSON has it: `spans` for the task `tag`, else `label` and `score`; `abstained` where there is no label."""
+    if task == "tag":
+        return {"spans": [asdict(span) for span in answer.spans], "truncated": answer.truncated}
+    row: dict[str, Any] = {"label": answer.label, "score": answer.score, "truncated": answer.truncated}
+    if answer.label is None:
+        row["abstained"] = True
+    return row | ({"probabilities": dict(answer.probabilities)} if probabilities else {})
 
 
 def write_parquet(lines: Iterable[bytes], target: IO[bytes]) -> int:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from appliance.engine import Engine
 from appliance.errors import InputError
 from appliance.schema import Prediction
 from appliance.words import _
@@ -33,6 +34,15 @@ class Piece:
     word: str = field(repr=False)
     change: float
     label: str | None
+
+
+def explain(engine: Engine, text: str, most: int) -> tuple[Prediction, list[Piece]]:
+    """Answer a text whole and once without each of at most `most` pieces. Raises `InputError` for a text without words or for a tagger."""
+    if engine.plan.task == "tag":
+        raise InputError(_("a model that marks stretches of a text has no one label to explain"))
+    found = windows(text, most)
+    whole, *answers = engine.predict([text, *without(text, found)])
+    return whole, effects(text, found, whole, answers)
 
 
 def windows(text: str, most: int) -> list[tuple[int, int]]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from appliance import engine
 from appliance.data.ingest import IngestOptions, read_files
 from appliance.engine.predict import predict_rows
-from appliance.errors import HardwareError, InputError, Interrupted
-from appliance.jobs import reporter
-from appliance.schema import Record, Rejected, Source
+from appliance.errors import BusyError, HardwareError, InputError, Interrupted
+from appliance.schema import Prediction, Record, Rejected, Source
 from appliance.settings import IngestSettings
 from tests.tiny_onnx import text, write_model
 
@@ -47,7 +47,9 @@ def test_each_row_gets_the_answer_of_its_text(model: engine.Engine, tmp_path: Pa
         {"file": "rows.csv", "row": row, "label": one.label, "score": one.score, "truncated": one.truncated}
         for row, one in enumerate(model.predict(TEXTS), start=1)
     ]
-    assert counts == {"read": 4, "rows": 4, "rejected": 0, "abstained": 0, "truncated": 1, "out": str(out)}
+    numbers = {"read": 4, "rows": 4, "rejected": 0, "abstained": 0, "truncated": 1}
+    assert counts == numbers | {"complete": True, "out": str(out)}
+    assert list(tmp_path.iterdir()) == [out]
 
 
 @pytest.mark.parametrize(
@@ -101,14 +103,74 @@ def test_a_missing_folder_is_told(model: engine.Engine, tmp_path: Path) -> None:
         predict_rows(model, rows(TEXTS), tmp_path / "no folder" / "out")
 
 
-def test_a_cancelled_job_leaves_no_half_of_a_file(model: engine.Engine, tmp_path: Path) -> None:
-    def cancel(*_arguments: object) -> None:
-        raise Interrupted("cancelled")
+class Counting:
+    """An engine that counts the texts it is asked, and is stopped before the batch that begins behind `most` of them."""
 
-    token = reporter.set(cancel)
-    try:
-        with pytest.raises(Interrupted):
-            predict_rows(model, rows(TEXTS), tmp_path / "out")
-    finally:
-        reporter.reset(token)
-    assert not list(tmp_path.iterdir())
+    def __init__(self, model: engine.Engine, most: int | None = None) -> None:
+        self.model, self.plan, self.labels, self.most, self.asked = model, model.plan, model.labels, most, 0
+
+    def predict(self, texts: Sequence[str], min_score: float = 0.0) -> list[Prediction]:
+        if self.most is not None and self.asked >= self.most:
+            raise Interrupted("cancelled")
+        self.asked += len(texts)
+        return self.model.predict(texts, min_score)
+
+    def logits(self, texts: Sequence[str]) -> Any:
+        return self.model.logits(texts)
+
+
+def test_a_stopped_run_leaves_no_half_of_a_file_and_goes_on_behind_its_last_answer(
+    model: engine.Engine, tmp_path: Path
+) -> None:
+    many = [text(3, number) for number in range(200)]
+    out = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        predict_rows(Counting(model, 100), rows(many), out, work="1")
+    assert not out.exists()
+    (left,) = tmp_path.iterdir()
+    with left.open("ab") as file:
+        file.write(b'{"file": "rows.csv", "row": 129, "la')  # what a power cut leaves of a line
+    rest = Counting(model)
+    counts = predict_rows(rest, rows(many), out, work="1")
+    assert (rest.asked, counts["rows"], counts["complete"]) == (200 - 128, 200, True)
+    predict_rows(model, rows(many), tmp_path / "at once")
+    assert out.read_bytes() == (tmp_path / "at once").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["at once", "out"]
+
+
+def test_other_rows_or_another_model_begin_anew_and_what_was_left_goes(model: engine.Engine, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        predict_rows(Counting(model, 64), rows(TEXTS * 30), tmp_path / "out", work="1")
+    fresh = Counting(model)
+    predict_rows(fresh, rows(TEXTS), tmp_path / "out", work="2")
+    assert fresh.asked == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_out_of_time_gives_the_rows_so_far_and_the_same_again_goes_on(model: engine.Engine, tmp_path: Path) -> None:
+    many = [text(3, number) for number in range(200)]
+    out = tmp_path / "out"
+    with pytest.raises(Interrupted):
+        predict_rows(Counting(model, 64), rows(many), out, work="1")
+    counts = predict_rows(model, rows(many), out, work="1", time_limit_s=0.0)
+    assert (counts["complete"], counts["rows"], len(answered(out))) == (False, 64, 64)
+    counts = predict_rows(model, rows(many), out, work="1", time_limit_s=600)
+    assert (counts["complete"], len(answered(out))) == (True, 200)
+
+
+def test_parquet_holds_the_same_answers(model: engine.Engine, tmp_path: Path) -> None:
+    mixed: list[Record | Rejected] = [*rows(TEXTS), Rejected("a.csv", 5, None, "the text is empty")]
+    predict_rows(model, mixed, tmp_path / "out.jsonl")
+    predict_rows(model, mixed, tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    kept = [{key: value for key, value in row.items() if value is not None} for row in table]
+    assert kept == answered(tmp_path / "out.jsonl")
+
+
+def test_two_processes_do_not_write_one_file(model: engine.Engine, tmp_path: Path) -> None:
+    def meanwhile() -> Iterator[Record]:
+        with pytest.raises(BusyError, match="another process"):
+            predict_rows(model, rows(TEXTS), tmp_path / "out", work="1")
+        yield from rows(TEXTS)
+
+    predict_rows(model, meanwhile(), tmp_path / "out", work="1")

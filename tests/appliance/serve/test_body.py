@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from appliance.serve import describe
-from appliance.serve.body import Output, parse_predict, read_body
+from appliance.serve.body import parse_predict, read_body
 from appliance.serve.problems import Problem
 from appliance.serve.tensors import parse_infer
 
-TEXT = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]}
 SECRET = "110101194912310021"
 
 
@@ -71,53 +70,6 @@ def test_json_in_another_encoding_is_malformed(encoding: str) -> None:
     with pytest.raises(Problem) as caught:
         parse_predict('{"inputs": ["你好"]}'.encode(encoding), {}, 3)
     assert caught.value.status == 400
-
-
-def test_infer_reads_texts_id_and_outputs() -> None:
-    body = {
-        "id": "7",
-        "parameters": {"x": 1},
-        "inputs": [TEXT],
-        "outputs": [{"name": "probabilities"}, {"name": "label"}],
-    }
-    question = parse_infer(json.dumps(body).encode(), {}, 10)
-    assert (question.texts, question.id, question.outputs) == (
-        ["a", "b"],
-        "7",
-        (Output("probabilities"), Output("label")),
-    )
-
-
-def test_infer_takes_a_column_too() -> None:
-    body = {"inputs": [TEXT | {"shape": [2, 1], "data": [["a"], ["b"]]}]}
-    assert parse_infer(json.dumps(body).encode(), {}, 10).texts == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"inputs": []}, "inputs"),
-        ({"inputs": [TEXT, TEXT]}, "inputs"),
-        ({"inputs": [3]}, "inputs[0]"),
-        ({"inputs": [TEXT | {"name": "input0"}]}, "inputs[0].name"),
-        ({"inputs": [TEXT | {"datatype": "FP32"}]}, "inputs[0].datatype"),
-        ({"inputs": [TEXT | {"shape": [3]}]}, "inputs[0].shape"),
-        ({"inputs": [TEXT | {"shape": [2.0]}]}, "inputs[0].shape"),
-        ({"inputs": [TEXT | {"shape": [True, 2]}]}, "inputs[0].shape"),
-        ({"inputs": [TEXT | {"data": "ab"}]}, "inputs[0].data"),
-        ({"inputs": [TEXT | {"data": ["a", None]}]}, "inputs[0].data[1]"),
-        ({"inputs": [TEXT | {"extra": 1}]}, "inputs[0]"),
-        ({"outputs": [{"name": SECRET}]}, "outputs[0].name"),
-        ({"outputs": {}}, "outputs"),
-        ({"parameters": []}, "parameters"),
-        ({"id": 7}, "id"),
-        ({"id": "a\ud800"}, "id"),
-    ],
-)
-def test_infer_refuses(change: dict[str, Any], field: str) -> None:
-    with pytest.raises(Problem) as caught:
-        parse_infer(json.dumps({"inputs": [TEXT]} | change).encode(), {}, 10)
-    assert (caught.value.status, caught.value.field) == (422, field)
 
 
 json_values = st.recursive(

@@ -28,6 +28,7 @@ __all__ = [
     "CompressSettings",
     "CurateSettings",
     "DriftSettings",
+    "EgressSettings",
     "EvaluateSettings",
     "ExportSettings",
     "IngestSettings",
@@ -273,6 +274,29 @@ class CompressSettings(Section):
     threads: int = Field(0, ge=0, description="torch threads of recovery; 0 = the cores this process may use")
 
 
+class EgressSettings(Section):
+    """What may leave the sealed network, and who allows it."""
+
+    min_subjects: int = Field(
+        10, ge=10, description="people whose records must hold a label or a word of a vocabulary before it leaves"
+    )
+    rare: Literal["drop", "refuse"] = Field(
+        "drop", description="what happens to labels and vocabulary entries that fewer people's records hold"
+    )
+    vocabulary: Literal["public", "seen"] = Field(
+        "public",
+        description="entries that fewer people's records hold: public = those of a public base model stay, with its own numbers; seen = they go, too",
+    )
+    public_bases: tuple[str, ...] = Field(
+        (), description="base models beside the pinned ones whose vocabulary and weights are public"
+    )
+    approvals: int = Field(2, ge=2, le=5, description="owners of API keys who must allow a package")
+    max_drop: float = Field(
+        0.01, ge=0, lt=1, description="accuracy that a model may lose by what is dropped; 0.01 = one point"
+    )
+    rows: int = Field(256, ge=8, description="real rows (validation, then training) on which that is measured")
+
+
 class EvaluateSettings(Section):
     """Metrics."""
 
@@ -292,7 +316,7 @@ class ServeSettings(Section):
     threads: int = Field(0, ge=0, description="engine threads; 0 = the cores this process may use (cgroup quota)")
     queue_texts: int = Field(1024, ge=1, description="texts that may wait; more get 429 with Retry-After")
     queue_tokens: int = Field(
-        65_536, ge=16, description="tokens, estimated, that these may hold; more get 429 with Retry-After"
+        0, ge=0, description="tokens, estimated, that these may hold; more get 429; 0 = 64 times `queue_texts`"
     )
     batch_tokens: int = Field(
         512, ge=16, description="tokens of a batch, where texts may share one (fp32, static int8); padding counted"
@@ -318,7 +342,9 @@ class ServeSettings(Section):
     max_batch_texts: int = Field(1_000_000, ge=1, description="texts in one batch")
     max_batches: int = Field(64, ge=1, description="batches that may wait; more get 429")
     batch_days: int = Field(7, ge=1, le=365, description="days after which a finished batch is destroyed")
-    explain_words: int = Field(256, ge=1, description="pieces left out in turn for an explanation; more words go in runs")
+    explain_words: int = Field(
+        256, ge=1, description="pieces left out in turn for an explanation; more words go in runs"
+    )
 
 
 class MonitorSettings(Section):
@@ -360,7 +386,7 @@ class DriftSettings(Section):
     texts_a_minute: int = Field(30, ge=0, le=6000, description="texts looked at, at most; 0 = no drift is watched")
     window_texts: int = Field(500, ge=50, le=2000, description="texts of one window; the first one is the reference")
     max_separation: float = Field(
-        0.65, gt=0.5, lt=1, description="AUC with which a classifier may tell a window's texts from the first one's"
+        0.6, gt=0.5, lt=1, description="AUC with which a classifier may tell a window's texts from the first one's"
     )
     max_psi: float = Field(0.25, gt=0, description="population stability index of labels and of scores")
 
@@ -439,6 +465,7 @@ class Settings(BaseSettings):
     compress: CompressSettings = CompressSettings()
     export: ExportSettings = ExportSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    egress: EgressSettings = EgressSettings()
     serve: ServeSettings = ServeSettings()
     release: ReleaseSettings = ReleaseSettings()
     monitor: MonitorSettings = MonitorSettings()

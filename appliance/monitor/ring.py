@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.files import locked
+from appliance.monitor import lines
 
 if TYPE_CHECKING:
     from appliance.store import Store
 
 __all__ = ["append", "read", "take_in"]
 
-_FILE, _TAKING = "minutes.jsonl", "minutes.taking.jsonl"
+_FILE = "minutes.jsonl"
 _MAX_BYTES = 32 * 1024**2  # some two weeks of minutes that nobody has taken in; then the older half goes
 
 
@@ -29,38 +29,16 @@ def folder(home: Path, project: str) -> Path:
 
 def append(home: Path, project: str, row: Mapping[str, Any], max_bytes: int = _MAX_BYTES) -> None:
     """Append one row (`minute`, `server`, `values`). Raises `OSError` when the disk does not take it."""
-    where = folder(home, project)
-    where.mkdir(parents=True, exist_ok=True, mode=0o700)
-    line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-    with locked(where / ".append.lock"):
-        path = where / _FILE
-        if path.exists() and path.stat().st_size + len(line) > max_bytes:
-            content = path.read_bytes()
-            path.write_bytes(content[content.index(b"\n", len(content) // 2) + 1 :])
-        with path.open("ab") as file:
-            file.write(line)
+    line = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode()
+    lines.append(folder(home, project) / _FILE, line, max_bytes)
 
 
 def take_in(store: Store) -> int:
-    """Move the rows that servers have appended into the store. Returns how many lines there were."""
-    where = folder(store.home, store.project)
-    if not where.exists():
-        return 0
-    taking = where / _TAKING
-    with locked(where / ".take.lock"):
-        count = _move(store, taking)  # what a crash has left between the file and the store
-        with locked(where / ".append.lock"):
-            if (where / _FILE).exists():
-                (where / _FILE).rename(taking)
-        return count + _move(store, taking)
-
-
-def _move(store: Store, path: Path) -> int:
-    if not path.exists():
-        return 0
-    rows = [row for line in path.read_bytes().splitlines() if (row := _row(line))]
-    store.add_measurements(rows, store.settings.monitor.ring_minutes)
-    path.unlink()
+    """Move the rows that servers have appended into the store. Returns how many there were."""
+    with lines.taken(folder(store.home, store.project) / _FILE) as appended:
+        rows = [row for line in appended if (row := _row(line))]
+        if rows:
+            store.add_measurements(rows, store.settings.monitor.ring_minutes)
     return len(rows)
 
 

@@ -1,0 +1,52 @@
+"""A file of lines that servers append to and another process takes over: each line is taken at least once, whatever crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.files import locked
+
+__all__ = ["append", "taken", "waiting"]
+
+
+def append(path: Path, line: bytes, max_bytes: int) -> None:
+    """Append one line (without its end); beyond `max_bytes` the older half of the file goes. Raises `OSError` when the disk does not take it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(_lock(path, "append")):
+        if path.exists() and path.stat().st_size + len(line) > max_bytes:
+            content = path.read_bytes()
+            path.write_bytes(content[content.index(b"\n", len(content) // 2) + 1 :])
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+
+
+@contextmanager
+def taken(path: Path) -> Iterator[list[bytes]]:
+    """Give the lines that have been appended so far; they are gone when the block ends without an error, else they come again."""
+    if not path.parent.exists():
+        yield []
+        return
+    with locked(_lock(path, "take")):
+        taking = _taking(path)
+        with locked(_lock(path, "append")):
+            if path.exists():
+                with taking.open("ab") as file:  # what a crash has left comes first
+                    file.write(path.read_bytes())
+                path.unlink()
+        yield taking.read_bytes().splitlines() if taking.exists() else []
+        taking.unlink(missing_ok=True)
+
+
+def waiting(path: Path) -> list[bytes]:
+    """Return the lines that nobody has taken over yet, and leave them."""
+    return [line for each in (_taking(path), path) if each.exists() for line in each.read_bytes().splitlines()]
+
+
+def _taking(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.taking{path.suffix}")
+
+
+def _lock(path: Path, what: str) -> Path:
+    return path.with_name(f".{path.name}.{what}.lock")

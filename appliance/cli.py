@@ -797,7 +797,7 @@ def compress(
 
 @app.command(help=_("Take in a model folder that another Skerry signed (`skerry export --format serve-only`)."))
 def load(
-    folder: Annotated[Path, typer.Argument(help=_("The signed folder."))],
+    folder: Annotated[Path, typer.Argument(help=_("The signed folder, or the file that `skerry egress` wrote."))],
     signer: Annotated[
         str,
         typer.Option(
@@ -811,6 +811,29 @@ def load(
     from appliance.load import load as take_in
 
     _show(take_in(_store(project), folder, signer, name), json)
+
+
+@app.command(
+    help=_("Make a package of a model, or of a data set's labels, that may leave the network once two people allow it.")
+)
+def egress(
+    name: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of a model, or of a data set for its labels."))],
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("New file of the package (tar); its form is written beside it."))
+    ] = None,
+    serve_only: Annotated[
+        bool, typer.Option("--serve-only", help=_("The newest export of a trained model: it runs without torch."))
+    ] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help=_("Allow it with your API key (SKERRY_API_KEY, or you are asked)."))
+    ] = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.egress.egress import egress as let_out
+
+    key = _api_key() if approve else None
+    _show(let_out(_store(project), name, out and out.absolute(), serve_only, key), json)
 
 
 @app.command(help=_("Measure a model on a data set: metrics with intervals, beside their floors."))

@@ -1,13 +1,18 @@
-"""The way in for a model that another Skerry signed (`skerry export --format serve-only`): ONNX or n-grams and JSON alone, no torch."""
+"""The way in for a model that another Skerry signed (`skerry export --format serve-only`, `skerry egress`): ONNX or n-grams and JSON alone, no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from appliance import engine
+from appliance.egress.package import unpack
 from appliance.engine.plan import files_of
 from appliance.errors import InputError, IntegrityError, PolicyError
 from appliance.schema import Model
@@ -18,7 +23,7 @@ from appliance.words import _
 __all__ = ["load"]
 
 _ABOUT = "about.json"
-_BESIDE = {_ABOUT, "card.json", "card.md", "parity.json", "scrub.json"}
+_BESIDE = {_ABOUT, "card.json", "card.md", "data.json", "data.md", "parity.json", "scrub.json"}
 _BLOCK_BYTES = 1024**2
 
 
@@ -27,8 +32,11 @@ def load(store: Store, folder: Path, signer: str, name: str | None = None) -> di
 
     `signer` is the fingerprint of the appliance that made it (`skerry doctor` there). Raises `IntegrityError` for another signer
     or changed, missing and extra files, `PolicyError` for files that are no part of an ONNX or n-gram model or its card, `InputError` for a model
-    that does not run.
+    that does not run. `folder` may also be the file that `skerry egress` wrote.
     """
+    if folder.is_file():
+        with _opened(store, folder) as inside:
+            return load(store, inside, signer, name)
     fingerprint, files = check_folder(folder, signer)
     wanted = set(files_of("ngrams" if "model.safetensors" in files else "onnx"))
     for file in sorted(files.keys() - wanted - _BESIDE):
@@ -58,6 +66,16 @@ def load(store: Store, folder: Path, signer: str, name: str | None = None) -> di
         "scrub": about["scrub"],
         "path": str(model.folder),
     }
+
+
+@contextmanager
+def _opened(store: Store, file: Path) -> Iterator[Path]:
+    place = store.scratch("load") / uuid.uuid4().hex
+    try:
+        unpack(file, place)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path, digest: str) -> None:

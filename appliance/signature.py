@@ -25,7 +25,16 @@ from appliance.words import _
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 
-__all__ = ["check", "check_folder", "fingerprint", "known_fingerprint", "public_key", "sign", "sign_folder"]
+__all__ = [
+    "check",
+    "check_folder",
+    "fingerprint",
+    "known_fingerprint",
+    "listing",
+    "public_key",
+    "sign",
+    "sign_folder",
+]
 
 KEY, MANIFEST, SIGNATURE, SIGNER = "appliance-signing.pem", "MANIFEST", "MANIFEST.SIG", "SIGNER.PEM"
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._-]{0,63})")
@@ -76,14 +85,18 @@ def check(content: bytes, signature: bytes, pem: bytes, name: str) -> None:
 
 def sign_folder(folder: Path, key_folder: Path, header: Mapping[str, str]) -> str:
     """Write `MANIFEST`, its signature and the public key into a flat folder; return the signer's fingerprint."""
-    lines = [f"# {key}: {value}" for key, value in header.items()]
-    lines += [f"{file_sha256(path)}  {path.name}" for path in sorted(folder.iterdir())]
-    content = ("\n".join(lines) + "\n").encode()
-    pem = public_key(key_folder)
+    content, pem = listing(folder, header), public_key(key_folder)
     (folder / MANIFEST).write_bytes(content)
     (folder / SIGNATURE).write_bytes(sign(content, key_folder))
     (folder / SIGNER).write_bytes(pem)
     return fingerprint(pem)
+
+
+def listing(folder: Path, header: Mapping[str, str]) -> bytes:
+    """Return what the `MANIFEST` of a flat folder says: the same header and files give the same bytes."""
+    lines = [f"# {key}: {value}" for key, value in header.items()]
+    lines += [f"{file_sha256(path)}  {path.name}" for path in sorted(folder.iterdir())]
+    return ("\n".join(lines) + "\n").encode()
 
 
 def check_folder(folder: Path, signer: str) -> tuple[str, dict[str, str]]:

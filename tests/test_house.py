@@ -52,6 +52,7 @@ ROOF = {
     "usage",
     "load",
     "selftest",
+    "egress",
 }
 ACROSS = {("release", "evaluate"), ("serve", "release"), ("serve", "monitor")}
 ACROSS |= {("compress", "train"), ("compress", "export"), ("compress", "evaluate")}

@@ -43,8 +43,8 @@ def serve_only(store: Store, model: Model, out: Path) -> dict[str, Any]:
     Raises `NotFoundError` when it has no export, `PolicyError` for a model into which text went that was not scrubbed,
     `InputError` when something lies in `out` already.
     """
-    portable = _portable(store, model)
-    _require_scrubbed(store, portable)
+    portable = portable_of(store, model)
+    require_scrubbed(store, portable)
     if out.exists():
         raise InputError(_("`{folder}` is there already; name a new folder", folder=out))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +71,11 @@ def serve_only(store: Store, model: Model, out: Path) -> dict[str, Any]:
     }
 
 
-def _portable(store: Store, model: Model) -> Model:
-    """Return the model itself when it is a portable one, else the newest that was exported from it; what `compress` made of it answers otherwise."""
+def portable_of(store: Store, model: Model) -> Model:
+    """Return the model itself when it is a portable one, else the newest that was exported from it; what `compress` made of it answers otherwise.
+
+    Raises `NotFoundError` when it has no export.
+    """
     if model.format != "torch":
         return model
     for found in reversed(store.artifacts("model")):
@@ -87,8 +90,9 @@ def _portable(store: Store, model: Model) -> Model:
     )
 
 
-def _require_scrubbed(store: Store, model: Model) -> None:
-    raw = [item.reference for item in _ancestors(store, model, behind_scrub=False) if item.meta.get("stage") == "raw"]
+def require_scrubbed(store: Store, model: Artifact) -> None:
+    """Raise `PolicyError` for a model or data set into which text went that was not scrubbed."""
+    raw = [item.reference for item in ancestors(store, model, behind_scrub=False) if item.meta.get("stage") == "raw"]
     if raw:
         raise PolicyError(
             _(
@@ -104,7 +108,7 @@ def _write(store: Store, model: Model, folder: Path) -> dict[str, Any]:
     for name in (*parts, *_CARDS):
         if name in parts or (model.folder / name).exists():
             shutil.copyfile(model.folder / name, folder / name)
-    scrubs = [item for item in _ancestors(store, model) if item.meta.get("stage") == "scrubbed"]
+    scrubs = [item for item in ancestors(store, model) if item.meta.get("stage") == "scrubbed"]
     about = {
         "name": model.name,
         "id": model.id,
@@ -122,7 +126,7 @@ def _counts(dataset: Artifact, told: tuple[str, ...]) -> dict[str, Any]:
     return {"dataset": dataset.reference} | {key: dataset.meta[key] for key in told if key in dataset.meta}
 
 
-def _ancestors(store: Store, model: Model, behind_scrub: bool = True) -> list[Artifact]:
+def ancestors(store: Store, model: Artifact, behind_scrub: bool = True) -> list[Artifact]:
     """List all that the model was made from, erased data sets too: their counts remain. `behind_scrub`: also what a scrub was made from."""
     known: dict[str, Artifact] = {item.id: item for item in store.artifacts(erased=True)}
     found: dict[str, Artifact] = {}

@@ -7,18 +7,22 @@ L2 normalisation, a linear head. An `ngrams` model has no network and no `tokeni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from appliance.engine.plan import Plan, read_plan
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from appliance.engine.texts import Reading
     from appliance.schema import Prediction
 
-__all__ = ["Engine", "Network", "Plan", "load", "read_plan"]
+__all__ = ["Engine", "LongTexts", "Network", "Plan", "Reads", "batches", "load", "read_plan"]
+
+LongTexts = Literal["truncate", "chunk", "refuse"]
+Providers = Literal["auto", "cpu", "cuda", "tensorrt"]
 
 
 class Engine(Protocol):
@@ -45,8 +49,32 @@ class Network(Engine, Protocol):
         """Run the network: int64 (batch, tokens) twice -> float32 logits (batch, labels)."""
 
 
-def load(folder: Path | str) -> Engine:
-    """Load the model in `folder`.
+@runtime_checkable
+class Reads(Network, Protocol):
+    """A loaded model whose reading and running a server does apart, so that texts can share a run.
+
+    `embedding_width` is 0 for a model without embeddings.
+    """
+
+    embedding_width: int
+
+    def read(self, text: str, long_texts: LongTexts = "truncate") -> Reading:
+        """Tokenize a text. Raises `InputError` for lone surrogates, and for a long text where `long_texts` is `refuse`."""
+
+    def run(self, rows: Sequence[Sequence[int]], kind: str = "predict") -> list[np.ndarray[Any, Any]]:
+        """Run token ids (tokens) in one batch: float32 (labels), or (tokens, labels) for the task `tag`, or with `embed` (hidden), of each."""
+
+
+def batches(plan: Plan) -> bool:
+    """Tell whether a text's answer is meant not to depend on the texts that share its run.
+
+    Dynamic int8 has one activation scale a batch (microsoft/onnxruntime#10111), so that there it does.
+    """
+    return plan.format in ("onnx", "onnx-int8-static", "tensorrt")
+
+
+def load(folder: Path | str, read: Callable[[Path], bytes] = Path.read_bytes, provider: Providers = "auto") -> Engine:
+    """Load the model in `folder`; each file is read by `read`, once. `provider` says what runs ONNX models, see `on_onnx.provider_of`.
 
     Raises `InputError` when a file is missing or is not what the plan says, `MissingPartError` when the library of
     its format is not installed.
@@ -60,11 +88,11 @@ def load(folder: Path | str) -> Engine:
     if form == "ngrams":
         from appliance.engine import on_ngrams
 
-        return on_ngrams.load(folder)
-    if form == "tensorrt":
+        return on_ngrams.load(folder, read)
+    if form == "tensorrt" and provider in ("auto", "tensorrt"):
         from appliance.engine import on_tensorrt
 
-        return on_tensorrt.load(folder)
+        return on_tensorrt.load(folder, read)
     from appliance.engine import on_onnx
 
-    return on_onnx.load(folder)
+    return on_onnx.load(folder, read, provider)

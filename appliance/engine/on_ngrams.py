@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,20 +184,20 @@ def unpack(packed: Array) -> Array:
     return table
 
 
-def load(folder: Path) -> NgramsEngine:
-    """Load an n-gram model folder: `model.json`, `config.json` (see `Pieces`) and `model.safetensors` (see `NgramsEngine`).
+def load(folder: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> NgramsEngine:
+    """Load an n-gram model folder: `model.json`, `config.json` (see `Pieces`) and `model.safetensors` (see `NgramsEngine`); each file is read by `read`.
 
     Raises `InputError` when a file is missing, is damaged or does not fit the others.
     """
-    plan = read_plan(folder)
+    plan = read_plan(folder, read)
     path = folder / "config.json"
     try:
-        pieces = Pieces(**json.loads(path.read_bytes()))
+        pieces = Pieces(**json.loads(read(path)))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(_("cannot read `{path}`; name the folder of an n-gram model", path=path)) from error
     path = folder / "model.safetensors"
     check_safetensors(path)
-    tensors = _read_tensors(path.read_bytes())
+    tensors = _read_tensors(read(path))
     if {name: (tensor.dtype.name, tensor.shape) for name, tensor in tensors.items()} not in _wanted(
         pieces.rows, len(plan.labels), tensors
     ):

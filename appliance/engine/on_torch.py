@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.engine.plan import Plan, read_plan
-from appliance.engine.texts import Reader, answers
+from appliance.engine.texts import Reader, answers, pad
 from appliance.errors import InputError, MissingPartError
 from appliance.words import _
 
@@ -262,18 +262,6 @@ def _run(
     with torch.inference_mode():
         output = function(network, torch.from_numpy(input_ids).to(device), torch.from_numpy(attention_mask).to(device))
     return output.float().cpu().numpy()
-
-
-def pad(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Pad token ids with 0 to the longest row: int64 ids and mask, both (batch, tokens). The mask hides the padding, so its id does not matter."""
-    import numpy as np
-
-    shape = (len(rows), max(map(len, rows)))
-    input_ids, attention_mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for index, row in enumerate(rows):
-        input_ids[index, : len(row)] = row
-        attention_mask[index, : len(row)] = 1
-    return input_ids, attention_mask
 
 
 def batches_of_like_length(lengths: Sequence[int], batch_rows: int, batch_tokens: int) -> list[list[int]]:

@@ -28,8 +28,8 @@ _DOMAINS = (b"", b"ai.onnx")
 _DEPTH = 32
 
 
-def open_session(content: bytes, path: Path, exact: bool = False) -> Any:
-    """Open a self-contained model on the CPU; `exact` asks for 8-bit products without overflow (`on_onnx.saturates`). `path` is for messages alone.
+def open_session(content: bytes, path: Path, exact: bool = False, provider: str = "CPUExecutionProvider") -> Any:
+    """Open a self-contained model, on the CPU unless `provider` names another of the runtime's; `exact` asks for 8-bit products without overflow (`on_onnx.saturates`). `path` is for messages alone.
 
     One thread a text, and as many callers as cores; spinning would halve the throughput of a shared machine. Raises `InputError` for what ONNX Runtime cannot
     run and for what `check_self_contained` refuses, `MissingPartError` without onnxruntime.
@@ -49,7 +49,8 @@ def open_session(content: bytes, path: Path, exact: bool = False) -> Any:
     if exact:
         options.add_session_config_entry("session.x64quantprecision", "1")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        providers = list(dict.fromkeys((provider, "CPUExecutionProvider")))
+        return onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise InputError(_("`{path}` is no model that ONNX Runtime can run; export it again", path=path)) from error
 
@@ -68,6 +69,72 @@ def check_self_contained(content: bytes, path: Path) -> None:
                 )
     except (IndexError, ValueError) as error:
         raise InputError(_("`{path}` is no ONNX file", path=path)) from error
+
+
+def embedding_output(content: bytes, path: Path) -> str | None:
+    """Return the name of the tensor that the head of a network reads: the embedding of length 1, (batch, hidden).
+
+    It is the one that normalisation gives (`LpNormalization`, or the division by the length that `to_onnx` writes) nearest to `logits`; None where
+    there is none. Raises `InputError` for what is no ONNX file.
+    """
+    try:
+        makers = {output: (kind, inputs) for kind, inputs, outputs in _nodes(memoryview(content)) for output in outputs}
+    except (IndexError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(_("`{path}` is no ONNX file", path=path)) from error
+    near, seen = ["logits"], {"logits"}
+    while near:
+        following = []
+        for name in near:
+            kind, inputs = makers.get(name, ("", []))
+            if kind in ("LpNormalization", "Div"):
+                return name
+            following += [source for source in inputs if source not in seen]
+            seen.update(inputs)
+        near = following
+    return None
+
+
+def with_output(content: bytes, name: str) -> bytes:
+    """Return the model with one more output of the graph, float32 of two axes.
+
+    Two parts of one message merge when they follow each other (protobuf.dev/programming-guides/encoding, "Last One Wins"), so that the file itself stays as it
+    is: field 7 of the model is its graph, 12 of a graph an output, 1 and 2 of that its name and type, 1 of that a tensor, whose field 1 is its element type.
+    """
+    shape = _message(2, _message(1, b"") + _message(1, b""))
+    value = _message(1, name.encode()) + _message(2, _message(1, b"\x08\x01" + shape))
+    return content + _message(7, _message(12, value))
+
+
+def _message(field: int, content: bytes) -> bytes:
+    length, size = b"", len(content)
+    while size > 0x7F:
+        length += bytes([size & 0x7F | 0x80])
+        size >>= 7
+    return bytes([field << 3 | 2]) + length + bytes([size]) + content
+
+
+def _nodes(data: memoryview) -> Iterator[tuple[str, list[str], list[str]]]:
+    # the operator, inputs and outputs of each node of the main graph: fields 4, 1 and 2
+    for message, field, graph in _level(data):
+        if (message, field) == (2, 7):
+            for wire, number, node in _level(graph):
+                if (wire, number) == (2, 1):
+                    parts = [
+                        (key, bytes(value).decode())
+                        for kind, key, value in _level(node)
+                        if kind == 2 and key in (1, 2, 4)
+                    ]
+                    named = {key: [value for other, value in parts if other == key] for key in (1, 2, 4)}
+                    yield "".join(named[4]), named[1], named[2]
+
+
+def _level(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
+    # wire type, number and content of each field of one message
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        start, position = _value(data, position, key & 7)
+        yield key & 7, key >> 3, data[start:position]
 
 
 def _fields(data: memoryview, message: str, depth: int) -> Iterator[tuple[str, int, memoryview]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,11 @@ def files_of(form: str) -> tuple[str, ...]:
     return _FILES.get(form, (_FILE, "tokenizer.json", "model.onnx"))
 
 
-def read_plan(folder: Path) -> Plan:
-    """Read `model.json` of a model folder. Raises `InputError` when it is missing or holds something else."""
+def read_plan(folder: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Plan:
+    """Read `model.json` of a model folder, by `read`. Raises `InputError` when it is missing or holds something else."""
     path = folder / _FILE
     try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
+        content: dict[str, Any] = json.loads(read(path))
         plan = Plan(
             format=str(content["format"]),
             task=str(content["task"]),

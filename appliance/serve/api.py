@@ -5,11 +5,12 @@ Every request passes the `Gate`: it gives it an id, checks the API key and turns
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.log import log
-from appliance.serve import describe, inference, protocol
+from appliance.serve import batch_routes, describe, describe_batches, inference, protocol
+from appliance.serve.batch_work import BatchWork
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
 from appliance.serve.sending import encode, send_problem
@@ -107,9 +109,10 @@ def build_app(service: Service) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.workers = Workers(service.threads, service.settings.queue_texts)
+        app.state.workers = Workers(service.engines, service.settings)
         service.metrics.queue_texts.set_function(lambda: app.state.workers.waiting)
-        yield
+        async with _working_on_batches(app, service):
+            yield
         app.state.workers.stop()
 
     app = FastAPI(
@@ -120,16 +123,32 @@ def build_app(service: Service) -> FastAPI:
     app.add_middleware(Gate, service=service)
     app.add_exception_handler(HTTPException, _http_problem)
     inference.add_routes(app, service)
+    if service.batches:
+        batch_routes.add_routes(app, service, service.batches)
     _add_own(app, service)
     protocol.add_routes(app, service)
     return app
+
+
+@asynccontextmanager
+async def _working_on_batches(app: FastAPI, service: Service) -> AsyncIterator[None]:
+    if service.batches is None:
+        yield
+        return
+    app.state.batch_work = BatchWork(service.batches, service, app.state.workers)
+    work = asyncio.create_task(app.state.batch_work.run())
+    yield
+    work.cancel()  # what it has answered is on the disk
+    with suppress(asyncio.CancelledError):
+        await work
 
 
 # -- models, metrics, description ----------------------------------------------------------------------------------------
 
 
 def _add_own(app: FastAPI, service: Service) -> None:
-    document = cache(lambda: encode(describe.describe(app)))
+    routes = (*describe.INFERENCE, *(describe_batches.ROUTES if service.batches else ()))
+    document = cache(lambda: encode(describe.describe(app, routes)))
 
     @app.get("/v1/models", response_model=describe.ModelList, summary="The releases that serve", tags=["v1"])
     async def models() -> Any:

@@ -9,28 +9,28 @@ import asyncio
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import IO, Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from appliance.errors import MissingPartError, NotFoundError
+from appliance.errors import IntegrityError, MissingPartError, NotFoundError
 from appliance.log import now
 from appliance.serve.batch_work import BatchWork
 from appliance.serve.batches import OPEN, Batch, Batches, Draft, Row
 from appliance.serve.body import parse_json, read_body, take, take_object, take_texts
+from appliance.serve.describe_batches import JSON_LINES, PARQUET
 from appliance.serve.inference import draining
 from appliance.serve.problems import Problem
 from appliance.serve.sending import encode
 from appliance.serve.service import Service, call_of
 from appliance.words import _
 
-JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/json-lines")
-_PARQUET = "application/vnd.apache.parquet"
 _RETRY_S = 60
 _OPTIONS = {"model": str, "probabilities": bool, "time_limit_s": int}
 
@@ -97,7 +97,7 @@ class Desk:
                 "invalid", _("`{field}` must be `{value}`", field="format", value="jsonl, parquet"), field="format"
             )
         content = await asyncio.to_thread(_parquet, self._batches.answers(batch))
-        return StreamingResponse(content, media_type=_PARQUET)
+        return StreamingResponse(content, media_type=PARQUET)
 
     def _work(self) -> BatchWork:
         work: BatchWork = self._app.state.batch_work
@@ -127,18 +127,16 @@ class Desk:
         given = request.query_params
         options = (given.get("model"), _flag(given.get("probabilities")), _whole(given.get("time_limit_s")))
         async with self._draft(request, *options) as draft:
-            async for line in _lines(request, settings.max_batch_bytes, settings.max_body_bytes):
-                if draft.total >= settings.max_batch_texts:
-                    raise Problem(
-                        "content-too-large", _("a batch holds at most {most} texts", most=settings.max_batch_texts)
-                    )
-                draft.add(_line(line))
+            async for lines in _lines(request, settings.max_batch_bytes, settings.max_body_bytes):
+                await asyncio.to_thread(_take_in, draft, lines, settings.max_batch_texts)
             if not draft.total:
                 raise Problem("invalid", _("the batch is empty; send at least one line"))
             return await asyncio.to_thread(draft.finish)
 
     @asynccontextmanager
-    async def _draft(self, request: Request, model: str | None, probabilities: bool | None, limit_s: int | None) -> Any:
+    async def _draft(
+        self, request: Request, model: str | None, probabilities: bool | None, limit_s: int | None
+    ) -> AsyncIterator[Draft]:
         if limit_s is not None and limit_s < 1:
             raise Problem("invalid", _("`{field}` must be at least 1", field="time_limit_s"), field="time_limit_s")
         served = self._service.router.pick(model)
@@ -151,8 +149,12 @@ class Desk:
         except BaseException as error:
             if draft:
                 draft.abandon()
+            if isinstance(error, ClientDisconnect):
+                raise Problem("client-gone", _("the client went away before its request was whole")) from error
             if isinstance(error, OSError):
                 raise Problem("no-room", _("this machine has no room for the batch")) from error
+            if isinstance(error, NotFoundError | IntegrityError):
+                raise Problem("no-keys", _("the server's key file cannot be read; see `skerry doctor`")) from error
             raise
 
 
@@ -183,19 +185,25 @@ def _shown(batch: Batch) -> dict[str, Any]:
     return content
 
 
-async def _lines(request: Request, most_bytes: int, longest_bytes: int) -> Any:
+async def _lines(request: Request, most_bytes: int, longest_bytes: int) -> AsyncIterator[list[bytes]]:
     """Yield the lines of a body as it arrives; split at line feeds alone, which JSON holds escaped only."""
+    declared = request.headers.get("content-length", "0")
     size, rest = 0, b""
     async for part in request.stream():
         size += len(part)
-        if size > most_bytes or len(rest) > longest_bytes:
+        if max(size, int(declared) if declared.isdigit() else 0) > most_bytes or len(rest) > longest_bytes:
             raise Problem("content-too-large", _("the upload is larger than {limit} bytes", limit=most_bytes))
         *whole, rest = (rest + part).split(b"\n")
-        for line in whole:
-            if line.strip():
-                yield line
-    if rest.strip():
-        yield rest
+        yield whole
+    yield [rest]
+
+
+def _take_in(draft: Draft, lines: list[bytes], most: int) -> None:
+    for line in lines:
+        if line.strip():
+            if draft.total >= most:
+                raise Problem("content-too-large", _("a batch holds at most {most} texts", most=most))
+            draft.add(_line(line))
 
 
 def _line(line: bytes) -> Row:

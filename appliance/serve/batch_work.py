@@ -76,8 +76,12 @@ class BatchWork:
             os.close(handle)
 
     async def _try(self, batch: Batch) -> None:
-        self._stopped.discard(batch.id)
         try:
+            async with self._changing:
+                batch = await asyncio.to_thread(self._batches.find, batch.id, None)
+                if batch.state not in OPEN:
+                    return  # stopped before it began
+                self._stopped.discard(batch.id)
             await self._work(await asyncio.to_thread(self._batches.counted, batch))
         except Exception as error:  # the others are worked on nevertheless
             log("batch failed", batch=batch.id, error=type(error).__name__)
@@ -126,7 +130,7 @@ class BatchWork:
                 lines.append(line | {"error": {"type": "urn:skerry:problem:row", "detail": row.error}})
             else:
                 served, answer = next(answers)
-                found = row_of(answer, batch.probabilities)
+                found = row_of(answer, served.engine.plan.task, batch.probabilities)
                 lines.append(line | found | ({} if "error" in found else {"version": served.version}))
         return lines
 

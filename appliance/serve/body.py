@@ -64,6 +64,8 @@ class Question:
     explain: bool = False
     id: str | None = field(default=None, repr=False)
     outputs: tuple[Output, ...] = ()
+    base64: bool = False
+    dimensions: int | None = None
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit_bytes: int) -> bytes:

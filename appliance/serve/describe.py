@@ -6,6 +6,9 @@ holds their schemas against the parser.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI
@@ -95,6 +98,44 @@ class ProtocolError(BaseModel):
     """The Open Inference Protocol's error object."""
 
     error: str
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts to turn into vectors, as OpenAI's clients ask."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"input": "My card has not arrived."}]})
+
+    input: str | Annotated[list[str], Field(min_length=1)]
+    model: str | None = Field(None, description="The release; needed when several serve.")
+    encoding_format: Literal["float", "base64"] | None = Field(
+        None, description="`base64`: float32, least significant byte first."
+    )
+    dimensions: int | None = Field(None, ge=1, description="Only the model's own number is given.")
+    user: str | None = Field(None, description="Not looked at.")
+
+
+class Embedding(BaseModel):
+    """The vector of one text, of length 1."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    """The tokens that the model has read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsResponse(BaseModel):
+    """The vectors in the order of the texts."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
 
 
 class InputTensor(BaseModel):
@@ -228,28 +269,96 @@ OPEN_PATHS = ("/v2/health/", "/docs", "/openapi.json")
 _STATUSES = {
     "400": "No JSON, or by the V2 protocol a wrong field.",
     "401": "No API key, or one that is not in force.",
-    "404": "No such release or version.",
+    "404": "No such release, version or batch.",
+    "409": "The state that it is in does not allow that.",
     "413": "The body or the number of texts is too large.",
     "422": "A field is wrong; `field` names it.",
     "429": "The queue is full; `Retry-After` gives the seconds to wait.",
-    "503": "Loading or shutting down.",
+    "501": "A part of Skerry is not installed.",
+    "503": "Loading, shutting down, or the engine was replaced; `Retry-After` gives the seconds to wait.",
     "504": "The deadline of `X-Request-Timeout-Ms` has passed.",
+    "507": "The machine has no room left.",
 }
-_MODELS: tuple[type[BaseModel], ...] = (
-    PredictRequest,
-    PredictResponse,
-    InferRequest,
-    InferResponse,
-    ProblemDetails,
-    ProtocolError,
+_ASKING = ("400", "401", "404", "413", "422", "429", "503", "504")
+_STRING = {"type": "string"}
+_HEADERS = [
+    {
+        "name": "X-Request-Id",
+        "in": "header",
+        "schema": _STRING | {"pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "description": "Comes back in the answer; another one is made when it is absent or does not fit.",
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "schema": _STRING,
+        "description": "W3C Trace Context; the answer goes on with the trace.",
+    },
+    {
+        "name": "X-Session",
+        "in": "header",
+        "schema": _STRING,
+        "description": "While a canary is tried, requests of one session are answered by one version.",
+    },
+    {
+        "name": "X-Request-Timeout-Ms",
+        "in": "header",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
+        "description": "Give up, with 504, after so many milliseconds.",
+    },
+]
+_ANSWERED = {
+    "X-Model-Version": {"schema": _STRING, "description": "The first 12 hex digits of the model's id."},
+    "X-Model-Sha256": {"schema": _STRING, "description": "The model's id: the hash of what is loaded."},
+    "Server-Timing": {"schema": _STRING, "description": "Milliseconds in the queue and in the model."},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A route that FastAPI does not know: what it reads and gives. `others` are further content types of the body and of the answer."""
+
+    method: str
+    path: str
+    operation: str
+    summary: str
+    request: type[BaseModel] | None = None
+    response: type[BaseModel] | None = None
+    status: str = "200"
+    failures: tuple[str, ...] = ("401",)
+    parameters: tuple[dict[str, Any], ...] = ()
+    headers: dict[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+
+
+def _asking(path: str, operation: str, request: type[BaseModel], response: type[BaseModel], summary: str) -> Described:
+    failures = tuple(code for code in _ASKING if code != "422" or not path.startswith("/v2"))
+    return Described(
+        "post", path, operation, summary, request, response,
+        failures=failures, parameters=tuple(_HEADERS), headers=_ANSWERED,
+    )  # fmt: skip
+
+
+_MODEL = "/v2/models/{model}"
+_V2 = "Answer texts by the Open Inference Protocol v2"
+INFERENCE = (
+    _asking("/v1/predict", "predict", PredictRequest, PredictResponse, "Answer texts"),
+    _asking("/v1/embeddings", "embeddings", EmbeddingsRequest, EmbeddingsResponse, "Turn texts into vectors"),
+    _asking(f"{_MODEL}/infer", "infer_model", InferRequest, InferResponse, _V2),
+    _asking(f"{_MODEL}/versions/{{version}}/infer", "infer_model_version", InferRequest, InferResponse, _V2),
 )
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document: FastAPI's own routes and the two that bypass it."""
+def describe(app: FastAPI, routes: Iterable[Described]) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document: FastAPI's own routes and those that bypass it."""
     document: dict[str, Any] = FastAPI.openapi(app)
+    routes = tuple(routes)
+    models: set[type[BaseModel]] = {ProblemDetails, ProtocolError}
+    models |= {model for one in routes for model in (one.request, one.response) if model}
+    names = sorted(models, key=lambda model: model.__name__)
     _names, schemas = models_json_schema(
-        [(model, "validation") for model in _MODELS], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in names], ref_template="#/components/schemas/{model}"
     )
     components = document.setdefault("components", {})
     components["schemas"] = {
@@ -268,55 +377,33 @@ def describe(app: FastAPI) -> dict[str, Any]:
             operations["get"]["security"] = []
         else:
             responses["401"] = _failure("401", path)
-    document["paths"] = {"/v1/predict": _asking("/v1/predict", PredictRequest, PredictResponse)} | document["paths"]
-    model = "/v2/models/{model}"
-    for path in (f"{model}/infer", f"{model}/versions/{{version}}/infer"):
-        document["paths"][path] = _asking(path, InferRequest, InferResponse)
+    for one in routes:
+        document["paths"].setdefault(one.path, {})[one.method] = _operation(one)
     return document
 
 
-def _asking(path: str, request: type[BaseModel], response: type[BaseModel]) -> dict[str, Any]:
-    inside = [name for name in ("model", "version") if f"{{{name}}}" in path]
-    string = {"type": "string"}
-    answered = {
-        "description": "The answers.",
-        "headers": {
-            "X-Model-Version": {"schema": string, "description": "The first 12 hex digits of the model's id."},
-            "X-Model-Sha256": {"schema": string, "description": "The model's id: the hash of what is loaded."},
-            "Server-Timing": {"schema": string, "description": "Milliseconds in the queue and in the model."},
-        },
-        "content": {"application/json": {"schema": _reference(response)}},
-    }
-    statuses = [code for code in _STATUSES if code != "422" or not path.startswith("/v2")]
+def _operation(one: Described) -> dict[str, Any]:
+    inside = [
+        {"name": name, "in": "path", "required": True, "schema": _STRING} for name in re.findall(r"{(\w+)}", one.path)
+    ]
+    answered: dict[str, Any] = {"description": "The answer."} | ({"headers": one.headers} if one.headers else {})
+    if one.response or one.gives:
+        answered["content"] = _content(one.response, one.gives)
     operation = {
-        "operationId": "_".join([path.rsplit("/", 1)[1], *inside]),
-        "tags": [path.split("/")[1]],
-        "summary": "Answer texts" + (" by the Open Inference Protocol v2" if inside else ""),
-        "parameters": [{"name": name, "in": "path", "required": True, "schema": string} for name in inside]
-        + [
-            {
-                "name": "X-Request-Id",
-                "in": "header",
-                "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
-                "description": "Comes back in the answer; another one is made when it is absent or does not fit.",
-            },
-            {
-                "name": "traceparent",
-                "in": "header",
-                "schema": string,
-                "description": "W3C Trace Context; the answer goes on with the trace.",
-            },
-            {
-                "name": "X-Request-Timeout-Ms",
-                "in": "header",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-                "description": "Give up, with 504, after so many milliseconds.",
-            },
-        ],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _reference(request)}}},
-        "responses": {"200": answered} | {code: _failure(code, path) for code in statuses},
+        "operationId": one.operation,
+        "tags": [one.path.split("/")[1]],
+        "summary": one.summary,
+        "parameters": [*inside, *one.parameters],
+        "responses": {one.status: answered} | {code: _failure(code, one.path) for code in one.failures},
     }
-    return {"post": operation}
+    if one.request:
+        operation["requestBody"] = {"required": True, "content": _content(one.request, one.reads)}
+    return operation
+
+
+def _content(model: type[BaseModel] | None, others: Iterable[str]) -> dict[str, Any]:
+    own = {"application/json": {"schema": _reference(model)}} if model else {}
+    return own | {kind: {"schema": _STRING} for kind in others}
 
 
 def _failure(code: str, path: str) -> dict[str, Any]:

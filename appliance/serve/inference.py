@@ -12,11 +12,13 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from appliance.engine.answers import row_of as answer_row
 from appliance.engine.explain import effects, windows, without
 from appliance.errors import ApplianceError, InputError
 from appliance.schema import Prediction
 from appliance.serve.body import Question, parse_predict, read_body
 from appliance.serve.connection import ON_DISCONNECT
+from appliance.serve.embeddings import parse_embeddings, require_embeddings, vectors
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
 from appliance.serve.sending import JSON, encode, send_whole
@@ -31,11 +33,12 @@ Write = Callable[[Question, Served, Job], tuple[Headers, bytes]]
 
 
 def add_routes(app: FastAPI, service: Service) -> None:
-    """Add `/v1/predict` and the inference routes of the Open Inference Protocol v2."""
+    """Add `/v1/predict`, `/v1/embeddings` and the inference routes of the Open Inference Protocol v2."""
     predict = Inference(app, service, parse_predict, _predictions)
     infer = Inference(app, service, parse_infer, tensors)
     paths = {
         "/v1/predict": predict,
+        "/v1/embeddings": Inference(app, service, parse_embeddings, vectors, "embed"),
         "/v2/models/{model}/infer": infer,
         "/v2/models/{model}/versions/{version}/infer": infer,
     }
@@ -46,8 +49,8 @@ def add_routes(app: FastAPI, service: Service) -> None:
 class Inference:
     """An ASGI endpoint: read a body, let its texts in, wait, answer, and then tell who looks on."""
 
-    def __init__(self, app: FastAPI, service: Service, parse: Parse, write: Write) -> None:
-        self._app, self._service, self._parse, self._write = app, service, parse, write
+    def __init__(self, app: FastAPI, service: Service, parse: Parse, write: Write, kind: str = "predict") -> None:
+        self._app, self._service, self._parse, self._write, self._kind = app, service, parse, write, kind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises `Problem`."""
@@ -61,10 +64,17 @@ class Inference:
             question = self._parse(body, call.headers, service.settings.max_inputs)
             wanted = scope["path_params"]
             served = service.router.pick(wanted.get("model") or question.model, wanted.get("version"))
+            if self._kind == "embed":
+                require_embeddings(question, served)
             texts = _texts(question, service.settings.explain_words)
             workers: Workers = self._app.state.workers
-            job = workers.submit(served.predict, texts)
-            await _finished(job, workers, scope, timeout_s(call.headers))
+            timeout = timeout_s(call.headers)
+            deadline = None if timeout is None else perf_counter() + timeout
+            job = workers.submit(served, texts, kind=self._kind, deadline=deadline)
+            await _finished(job, workers, scope, timeout)
+            job.answers = [
+                served.abstain(answer) if isinstance(answer, Prediction) else answer for answer in job.answers
+            ]
             headers, answer = self._write(question, served, job)
         except Exception as error:
             self._failed(error, call, served, texts)
@@ -81,7 +91,8 @@ class Inference:
         seconds = perf_counter() - call.began
         served.metrics.answered(seconds, waited_s, job.infer_s, truncated, failed)
         if self._service.after:
-            tell(self._service, Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, "predict"))
+            told = Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, self._kind, job.infer_s)
+            tell(self._service, told)
 
     def _failed(self, error: Exception, call: Call, served: Served | None, texts: list[str]) -> None:
         status = error.status if isinstance(error, Problem) else 500
@@ -90,7 +101,7 @@ class Inference:
         if served and self._service.after:
             seconds = perf_counter() - call.began
             unanswered: list[Answer | None] = [None] * len(texts)
-            tell(self._service, Answered(served, texts, unanswered, status, seconds, call.id, call.key, "predict"))
+            tell(self._service, Answered(served, texts, unanswered, status, seconds, call.id, call.key, self._kind))
 
 
 def about(served: Served) -> Headers:
@@ -159,28 +170,26 @@ def _late() -> Problem:
 def _predictions(question: Question, served: Served, job: Job) -> tuple[Headers, bytes]:
     content: dict[str, Any] = {"model": served.release.name, "version": served.version}
     if question.explain:
-        rows = [_explained(question, job)]
+        rows = [_explained(question, served.engine.plan.task, job)]
     else:
-        rows = [row_of(answer, question.probabilities) for answer in job.answers]
+        task = served.engine.plan.task
+        rows = [row_of(answer, task, question.probabilities) for answer in job.answers]
     return [JSON], encode({"predictions": rows} | content)
 
 
-def row_of(answer: Answer | None, probabilities: bool) -> dict[str, Any]:
+def row_of(answer: Answer | None, task: str, probabilities: bool) -> dict[str, Any]:
     """Return one text's answer as JSON has it, or why it has none."""
-    if not isinstance(answer, Prediction):
-        return {"error": {"type": "urn:skerry:problem:text", "detail": str(answer)}}
-    row = {"label": answer.label, "score": answer.score, "truncated": answer.truncated}
-    if answer.label is None:
-        row["abstained"] = True
-    return row | ({"probabilities": dict(answer.probabilities)} if probabilities else {})
+    if isinstance(answer, Prediction):
+        return answer_row(answer, task, probabilities)
+    return {"error": {"type": "urn:skerry:problem:text", "detail": str(answer)}}
 
 
-def _explained(question: Question, job: Job) -> dict[str, Any]:
+def _explained(question: Question, task: str, job: Job) -> dict[str, Any]:
     """The answer to the whole text with the pieces that moved it, in the text's order."""
     whole, *others = job.answers
     answers = [answer for answer in others if isinstance(answer, Prediction)]
-    row = row_of(whole, question.probabilities)
-    if not isinstance(whole, Prediction) or len(answers) < len(others):
+    row = row_of(whole, task, question.probabilities)
+    if not isinstance(whole, Prediction) or not whole.probabilities or len(answers) < len(others):
         return row
     text = question.texts[0]
     pieces = effects(text, windows(text, len(others)), whole, answers)

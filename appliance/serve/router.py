@@ -7,13 +7,11 @@ already let in keep the version they were let in with. One that cannot be loaded
 
 from __future__ import annotations
 
-import ctypes
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appliance import engine
 from appliance.errors import ApplianceError, NotFoundError
 from appliance.log import log
 from appliance.monitor.prometheus import Metrics, VersionMetrics
@@ -23,9 +21,7 @@ from appliance.serve.problems import Problem
 from appliance.words import _
 
 if TYPE_CHECKING:
-    from appliance.engine import Engine
-
-_WARM_UP_TOKENS = (8, 16, 32, 64, 128)
+    from appliance.serve.engine_process import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +29,23 @@ class Served:
     """One loaded and warmed version of a release."""
 
     release: Release
-    engine: Engine
+    engine: Loaded
     min_score: float
     version: str  # the first 12 hex digits of the model's id
     metrics: VersionMetrics
 
-    def predict(self, text: str) -> Prediction:
-        """Answer one text, alone. Raises `InputError` for one that the model cannot read, `ApplianceError` for a score that is no number."""
-        answer = self.engine.predict([text], self.min_score)[0]
-        if not math.isfinite(answer.score):
-            raise ApplianceError(_("the model's score for this text is no number"))
-        return answer
+    def abstain(self, prediction: Prediction) -> Prediction:
+        """Return an answer without its label where its score lies below `min_score`."""
+        return replace(prediction, label=None) if prediction.score < self.min_score else prediction
 
 
 class Router:
     """The live releases of one project."""
 
-    def __init__(self, home: Path, project: str, min_score: float, metrics: Metrics) -> None:
+    def __init__(
+        self, home: Path, project: str, min_score: float, metrics: Metrics, load: Callable[[Path], Loaded]
+    ) -> None:
+        self._load_model = load
         self._home, self._project, self._min_score, self._metrics = home, project, min_score, metrics
         self._served: dict[str, Served] = {}
         self._failed: dict[str, Pointer] = {}
@@ -140,8 +136,7 @@ class Router:
             log("release failed", version=pointer.target.version[:12], error=type(error).__name__)
 
     def _turn(self, pointer: Pointer) -> None:
-        loaded = engine.load(verify(self._home, pointer.target))
-        _warm_up(loaded)
+        loaded = self._load_model(verify(self._home, pointer.target))
         version = pointer.target.version[:12]
         min_score = max(pointer.target.min_score, self._min_score)
         served = Served(pointer.release, loaded, min_score, version, self._metrics.of(pointer.name, version))
@@ -149,17 +144,3 @@ class Router:
         self._failed.pop(pointer.name, None)
         self._metrics.model_info.labels(pointer.name).info({"version": version, "format": loaded.plan.format})
         log("release loaded", release=pointer.name, version=version)
-        _give_back_memory()
-
-
-def _warm_up(loaded: Engine) -> None:
-    # Memory for each shape is taken now, not at somebody's first request; loading has run the longest one already.
-    for tokens in _WARM_UP_TOKENS:
-        loaded.predict([" a" * (tokens - 2)])
-
-
-def _give_back_memory() -> None:
-    # Reading and checking a model takes its size a few times over; glibc keeps that unless it is told (malloc_trim(3)).
-    library = ctypes.CDLL(None)
-    if hasattr(library, "malloc_trim"):
-        library.malloc_trim(0)

@@ -23,14 +23,14 @@ from appliance import device, environment
 from appliance.errors import ApplianceError, BusyError, PolicyError, SettingsError
 from appliance.log import log
 from appliance.reasons import reason
-from appliance.settings import ServeSettings
+from appliance.settings import ServeSettings, load
 from appliance.words import _
 
 if TYPE_CHECKING:
     import ssl
 
-    from appliance.serve.service import Service
     from appliance.serve.router import Router
+    from appliance.serve.service import Service
 
 _POLL_S = 1.0
 _CLOSE_S = 1  # for connections to close once their requests are done
@@ -59,7 +59,9 @@ def serve(
             )
         )
     from appliance.monitor.prometheus import Metrics
+    from appliance.monitor.watch import Watch
     from appliance.serve.access import Access
+    from appliance.serve.engine_process import EngineProcess
     from appliance.serve.router import Router
 
     access = Access(home, project) if auth else None
@@ -67,13 +69,22 @@ def serve(
         access.require_keys()
     context = _tls(tls_cert, tls_key)
     metrics = Metrics(home)
-    router = Router(home, project, settings.min_score, metrics)
-    loading = _Loading(router)
-    with _listen(settings.host, settings.port) as listener:
-        from appliance.serve.service import Service
+    watch = Watch(home, project, load(home), metrics)
+    with _listen(settings.host, settings.port) as listener, watch:
+        engines = EngineProcess(settings, device.threads(settings.threads))
+        try:
+            router = Router(home, project, settings.min_score, metrics, engines.load)
+            loading = _Loading(router)
+            from appliance.keys import open_keys
+            from appliance.serve.batches import Batches
+            from appliance.serve.service import Service
 
-        _run(Service(settings, router, metrics, access, device.threads(settings.threads)), loading, listener, context)
-    loading.join()
+            service = Service(settings, router, metrics, access, engines)
+            service.batches = Batches(home, project, open_keys(home, load(home).store.key_folder))
+            _run(service, loading, listener, context)
+            loading.join()
+        finally:
+            engines.stop()
     if loading.error:
         raise loading.error
 

@@ -11,6 +11,8 @@ from appliance.log import log
 from appliance.monitor.prometheus import Metrics
 from appliance.schema import Prediction
 from appliance.serve.access import Access
+from appliance.serve.batches import Batches
+from appliance.serve.engine_process import EngineProcess
 from appliance.serve.router import Router, Served
 from appliance.serve.workers import Answer
 from appliance.settings import ServeSettings
@@ -26,8 +28,9 @@ class Service:
     router: Router
     metrics: Metrics
     access: Access | None  # None: no key is asked for
-    threads: int
+    engines: EngineProcess
     draining: bool = False
+    batches: Batches | None = None  # None: this server takes none
     after: list[Callable[[Answered], None]] = field(default_factory=list)
 
 
@@ -55,6 +58,7 @@ class Answered:
     request_id: str
     key: str
     kind: str  # predict, embed
+    infer_s: list[float] = field(default_factory=list)  # the model's time for each text
 
     @property
     def predictions(self) -> list[tuple[str, Prediction]]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,6 +91,54 @@ def test_timings_and_ids_come_with_the_answer(server: Server) -> None:
     assert "server" not in answer.headers
 
 
+def test_a_trace_goes_on_and_a_wrong_one_is_not_taken_up(server: Server) -> None:
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"  # W3C Trace Context, the example of 3.2.2
+    answer = server.client.get("/v2/health/live", headers={"traceparent": f"00-{trace}-{span}-01"})
+    version, found, own, flags = answer.headers["traceparent"].split("-")
+    assert (version, found, flags) == ("00", trace, "01")
+    assert own != span and len(own) == 16
+    server.wait_for("request")
+    assert any(line.get("trace") == trace for line in server.lines())
+    later = server.client.get("/v2/health/live", headers={"traceparent": f"cc-{trace}-{span}-01-what"})
+    assert later.headers["traceparent"].startswith(f"00-{trace}-")
+    for wrong in (f"00-{trace}-{span}-01-what", f"ff-{trace}-{span}-01", f"00-{'0' * 32}-{span}-01", SECRET):
+        assert "traceparent" not in server.client.get("/v2/health/live", headers={"traceparent": wrong}).headers
+
+
+def test_the_hash_of_what_is_loaded_is_the_registrys(server: Server, store_and_key: tuple[Store, str]) -> None:
+    model = store_and_key[0].model("triage")
+    for answer in (ask(server, "w1"), infer(server, "w1")):
+        assert answer.headers["x-model-sha256"] == model.id
+        assert answer.headers["x-model-version"] == model.id[:12]
+
+
+def test_an_explanation_tells_what_each_word_did(server: Server) -> None:
+    value = text(7)
+    (row,) = ask(server, value, explain=True, probabilities=True).json()["predictions"]
+    (plain,) = ask(server, value, probabilities=True).json()["predictions"]
+    pieces = row.pop("explanation")
+    assert row == plain
+    assert [piece["word"] for piece in pieces] == value.split()
+    for piece in pieces:
+        assert value[piece["start"] : piece["end"]] == piece["word"]
+        (shorter,) = ask(server, value[: piece["start"]] + value[piece["end"] :], probabilities=True).json()[
+            "predictions"
+        ]
+        assert piece["change"] == plain["probabilities"][plain["label"]] - shorter["probabilities"][plain["label"]]
+        assert piece["label"] == shorter["label"]
+    assert ask(server, "w1", "w2", explain=True).status_code == 422
+    assert ask(server, "...", explain=True).json()["field"] == "inputs[0]"
+
+
+def test_below_the_limit_of_the_release_there_is_no_label(tmp_path: Path) -> None:
+    store, key = home_with_release(tmp_path)
+    promote(store, store.model("triage"), "triage", min_score=0.999)
+    with running(store.home, key) as server:
+        rows = ask(server, *(text(5, seed) for seed in range(8))).json()["predictions"]
+    assert any(row.get("abstained") for row in rows)
+    assert all(row.get("abstained", False) == (row["label"] is None) == (row["score"] < 0.999) for row in rows)
+
+
 # -- refusals ------------------------------------------------------------------------------------------------------------
 
 
@@ -133,7 +182,11 @@ def test_a_problem_is_rfc_9457(server: Server) -> None:
         ("GET", "/v1/predict", None, 405),
         ("POST", "/v1/models", b"{}", 405),
         ("GET", "/nothing", None, 404),
-        ("GET", "/v1/batches", None, 404),
+        ("PUT", "/v1/batches", None, 405),
+        ("GET", "/v1/batches/" + "0" * 32, None, 404),
+        ("GET", "/v1/batches/..%2f..%2freleases", None, 404),
+        ("GET", "/v1/batches/../../home.json", None, 404),
+        ("POST", "/v1/embeddings", b'{"input": "w1"}', 422),
         ("GET", "/docs/static/../../run.py", None, 404),
         ("GET", "/docs/static/%2e%2e/run.py", None, 404),
         ("POST", "/v1/predict", b"{", 400),
@@ -227,6 +280,43 @@ def test_infer_fails_whole_and_names_the_text(server: Server) -> None:
     assert "`inputs[0].data[1]`" in answer.json()["error"]
 
 
+def elements(*texts: str) -> bytes:
+    """Texts as the binary extension has them."""
+    return b"".join(struct.pack("<I", len(one.encode())) + one.encode() for one in texts)
+
+
+def test_infer_speaks_the_binary_extension(server: Server) -> None:
+    """The bytes that tritonclient 2.73 sends by default for two texts, and what it needs in the answer."""
+    texts = [text(3), "你好 w1"]
+    behind = elements(*texts)
+    wanted = [{"name": name, "parameters": {"binary_data": True}} for name in ("label", "score", "probabilities")]
+    tensor = {"name": "text", "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(behind)}}
+    head = json.dumps({"id": "7", "inputs": [tensor], "outputs": wanted}, separators=(",", ":")).encode()
+    headers = {"inference-header-content-length": str(len(head)), "content-type": "application/octet-stream"}
+    answer = server.client.post("/v2/models/triage/infer", content=head + behind, headers=headers)
+    assert answer.status_code == 200
+    size = int(answer.headers["inference-header-content-length"])
+    body, data = json.loads(answer.content[:size]), answer.content[size:]
+    parts = []
+    for output in body["outputs"]:
+        assert "data" not in output
+        parts.append(data[: output["parameters"]["binary_data_size"]])
+        data = data[output["parameters"]["binary_data_size"] :]
+    assert data == b""
+    rows = ask(server, *texts, probabilities=True).json()["predictions"]
+    assert parts[0] == elements(*(row["label"] for row in rows))
+    assert parts[1] == struct.pack("<2f", *(row["score"] for row in rows))
+    assert parts[2] == struct.pack("<6f", *(row["probabilities"][name] for row in rows for name in LABELS))
+
+
+def test_infer_gives_the_error_of_each_text_where_it_is_asked_for(server: Server) -> None:
+    tensor = '{"name": "text", "shape": [2], "datatype": "BYTES", "data": ["w1", "\\ud800"]}'
+    content = '{"inputs": [' + tensor + '], "outputs": [{"name": "label"}, {"name": "error"}]}'
+    label, error = server.client.post("/v2/models/triage/infer", content=content).json()["outputs"]
+    assert label["data"][0] in LABELS and label["data"][1] == ""
+    assert error["data"][0] == "" and "surrogate" in error["data"][1]
+
+
 def test_an_n_gram_model_answers_and_says_what_it_is(tmp_path: Path) -> None:
     store, key = home_with_release(tmp_path)
     model = add_ngrams(store, "small")
@@ -302,8 +392,10 @@ def test_the_description_lists_every_route_and_no_other(server: Server) -> None:
     assert document["openapi"].startswith("3.1")
     models = "/v2/models/{model}"
     versions = models + "/versions/{version}"
+    batch = "/v1/batches/{batch}"
     assert set(document["paths"]) == {
-        "/v1/predict", "/v1/models", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready",
+        "/v1/predict", "/v1/embeddings", "/v1/models", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready",
+        "/v1/batches", batch, batch + "/cancel", batch + "/resume", batch + "/results",
         models, models + "/ready", models + "/infer", versions, versions + "/ready", versions + "/infer",
     }  # fmt: skip
     references = set(find_references(document))

@@ -155,7 +155,7 @@ def fits(model: Any, value: Any) -> bool:
 
 
 def test_the_examples_of_the_description_parse() -> None:
-    schemas = describe.describe(FastAPI(version="1"))["components"]["schemas"]
+    schemas = describe.describe(FastAPI(version="1"), describe.INFERENCE)["components"]["schemas"]
     for name, parse in (("PredictRequest", parse_predict), ("InferRequest", parse_infer)):
         (example,) = schemas[name]["examples"]
         assert parse(json.dumps(example).encode(), {}, 10).texts

@@ -24,6 +24,7 @@ from appliance.api_keys import add_key
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import promote
 from appliance.serve.api import build_app
+from appliance.serve.engine_process import EngineProcess
 from appliance.serve.router import Router
 from appliance.serve.service import Service
 from appliance.settings import ServeSettings
@@ -122,12 +123,14 @@ def test_not_ready_while_loading_and_while_draining(store_and_key: tuple[Store, 
             return ready.status_code, answer.status_code, live.status_code
 
     metrics = Metrics()
-    router = Router(store_and_key[0].home, "main", 0.0, metrics)
-    service = Service(ServeSettings(), router, metrics, None, 1)
+    engines = EngineProcess(ServeSettings(), 1)
+    router = Router(store_and_key[0].home, "main", 0.0, metrics, engines.load)
+    service = Service(ServeSettings(), router, metrics, None, engines)
     assert asyncio.run(ask(service)) == (503, 503, 200)
     router.load()
     service.draining = True
     assert asyncio.run(ask(service)) == (503, 503, 200)
+    engines.stop()
 
 
 def test_the_first_answer_comes_after_ready_and_the_lines_tell_the_story(server: Server) -> None:
@@ -141,10 +144,13 @@ def test_the_first_answer_comes_after_ready_and_the_lines_tell_the_story(server:
 
 def test_the_process_maps_no_training_library_and_no_database(server: Server) -> None:
     server.client.post("/v1/predict", json={"inputs": [text(5)]})
-    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
-    assert "onnxruntime" in maps
+    [child] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split() or ["0"]
+    front, engines = (Path(f"/proc/{pid}/maps").read_text() for pid in (server.process.pid, child))
+    assert "onnxruntime" in engines
+    for library in ("onnxruntime", "numpy", "tokenizers"):
+        assert library not in front.replace(str(Path.cwd()), ""), library
     for library in ("torch", "transformers", "pyarrow", "sqlalchemy", "sqlite", "spacy"):
-        assert library not in maps.replace(str(Path.cwd()), ""), library
+        assert library not in (front + engines).replace(str(Path.cwd()), ""), library
 
 
 def test_a_hostile_environment_changes_nothing(server: Server) -> None:

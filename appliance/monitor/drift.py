@@ -105,6 +105,7 @@ def separation(reference: np.ndarray[Any, Any], window: np.ndarray[Any, Any]) ->
     import numpy as np
 
     rows = np.concatenate([reference, window]).astype(np.float64)
+    rows -= rows.mean(axis=0)
     source = np.random.default_rng(0)
     side = np.concatenate([-np.ones(len(reference)), np.ones(len(window))])
     sides = np.stack([side, *(source.permutation(side) for _ in range(_LOTS))], axis=1)  # (rows, 1 + lots)

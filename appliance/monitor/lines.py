@@ -8,7 +8,7 @@ from pathlib import Path
 
 from appliance.files import locked
 
-__all__ = ["append", "taken", "waiting"]
+__all__ = ["append", "files", "taken", "waiting"]
 
 
 def append(path: Path, line: bytes, max_bytes: int) -> None:
@@ -44,8 +44,15 @@ def waiting(path: Path) -> list[bytes]:
     return [line for each in (_taking(path), path) if each.exists() for line in each.read_bytes().splitlines()]
 
 
+def files(folder: Path, suffix: str) -> list[Path]:
+    """List the files of lines in a folder by name, those too whose lines a crash left half taken."""
+    names = {path.name for path in folder.glob(f"[!.]*{suffix}")}
+    names |= {path.name[1:].removesuffix(".taking") for path in folder.glob(f".*{suffix}.taking")}
+    return [folder / name for name in sorted(names)]
+
+
 def _taking(path: Path) -> Path:
-    return path.with_name(f"{path.stem}.taking{path.suffix}")
+    return path.with_name(f".{path.name}.taking")
 
 
 def _lock(path: Path, what: str) -> Path:

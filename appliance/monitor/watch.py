@@ -13,13 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
+from typing import Protocol
 
+from appliance.errors import HardwareError
+from appliance.keys import open_keys
 from appliance.log import log
 from appliance.monitor import hardware, ring
 from appliance.monitor.alerts import Alert, Alerts
+from appliance.monitor.follow import Embed, Follower
+from appliance.monitor.outbox import Outbox
 from appliance.monitor.prometheus import Metrics
 from appliance.monitor.receivers import Courier, receivers
 from appliance.monitor.samples import Moment, Span, take
+from appliance.schema import Prediction, Release
 from appliance.settings import Settings
 from appliance.spool import Spool
 
@@ -28,11 +34,47 @@ __all__ = ["Watch"]
 _TICK_S = 5.0
 
 
+class Served(Protocol):
+    """What this room needs to know of the version that answered."""
+
+    @property
+    def release(self) -> Release:
+        """The release."""
+
+    @property
+    def version(self) -> str:
+        """The first 12 digits of the version."""
+
+
+class Answered(Protocol):
+    """What this room needs to know of a request that was answered (`serve.service.Answered`)."""
+
+    @property
+    def served(self) -> Served:
+        """Who answered."""
+
+    @property
+    def kind(self) -> str:
+        """`predict`, or something else that is not followed."""
+
+    @property
+    def predictions(self) -> list[tuple[str, Prediction]]:
+        """The texts with their answers."""
+
+
 class Watch:
     """Watches one server while its `with` block runs."""
 
-    def __init__(self, home: Path, project: str, settings: Settings, metrics: Metrics, tick_s: float = _TICK_S) -> None:
-        """Take the settings. Raises `SettingsError` for a receiver of alerts whose address is none."""
+    def __init__(
+        self,
+        home: Path,
+        project: str,
+        settings: Settings,
+        metrics: Metrics,
+        embed: Embed | None = None,
+        tick_s: float = _TICK_S,
+    ) -> None:
+        """Take the settings; `embed` as `Follower` takes it. Raises `SettingsError` for a receiver of alerts whose address is none, `NotFoundError` without a home."""
         self._home, self._project, self._metrics, self._tick_s = home, project, metrics, tick_s
         self._alerts = Alerts(settings.alerts, project)
         self._window_s = settings.alerts.window_s
@@ -41,8 +83,21 @@ class Watch:
         self._moments: deque[Moment] = deque()
         self._over = threading.Event()
         self._minute: tuple[str, Moment] | None = None
+        keys = open_keys(home, settings.store.key_folder)
+        self._followers: list[Follower | Outbox] = []
+        if settings.drift.texts_a_minute:
+            self._followers.append(Follower(home, project, settings.drift, keys, metrics, embed))
+        if settings.outbox.rows_a_day:
+            self._followers.append(Outbox(home, project, settings.outbox, keys, metrics))
         for name in self._alerts.names:
             metrics.alerts.labels(name).set(0)
+
+    def observe(self, answered: Answered) -> None:
+        """Take note of a request that was answered: a few microseconds, no waiting. Called in the event loop."""
+        if self._followers and answered.kind == "predict" and (pairs := answered.predictions):
+            release, version = answered.served.release.name, answered.served.version
+            for follower in self._followers:
+                follower.offer(release, version, pairs)
 
     def __enter__(self) -> Watch:
         """Begin."""
@@ -78,6 +133,9 @@ class Watch:
             self._moments.popleft()
         for alert in self._alerts.judge(Span(self._moments[0], now), now.at_s):
             self._tell(alert)
+        passed_s = now.at_s - self._moments[-2].at_s if len(self._moments) > 1 else 0.0
+        for follower in self._followers:
+            follower.work(passed_s)
         minute = _minute()
         if self._minute is None:
             self._minute = (minute, now)
@@ -98,12 +156,16 @@ class Watch:
 
     def _tell(self, alert: Alert) -> None:
         firing = alert.state == "firing"
-        log(f"alert {alert.state}", alert=alert.name, value=alert.value, limit=alert.limit)
+        gauge = self._metrics.registry.get_sample_value("skerry_alert_firing", {"alert": alert.name})
+        self._metrics.alerts.labels(alert.name).set(firing)
         self._courier.send(alert)
-        if firing != bool(self._metrics.registry.get_sample_value("skerry_alert_firing", {"alert": alert.name})):
-            # a state change is an event, a reminder is none
-            self._metrics.alerts.labels(alert.name).set(firing)
+        log(f"alert {alert.state}", alert=alert.name, value=alert.value, limit=alert.limit)
+        if firing == bool(gauge):
+            return  # a change of state is an event, a reminder is none
+        try:
             self._spool.event("alert", alert=alert.name, state=alert.state, value=alert.value, limit=alert.limit)
+        except HardwareError as error:  # the full disk may be what the alert is about
+            log("event not written", alert=alert.name, error=type(error).__name__)
 
 
 def _minute() -> str:

@@ -52,7 +52,7 @@ def test_an_alert_reaches_its_receiver_the_events_and_the_metrics(store: Store, 
         time.sleep(0.05)
         metrics.release_changes.labels("triage", "rollback").inc()
         soon((tmp_path / "alerts.jsonl").exists)
-        assert metrics.registry.get_sample_value("skerry_alert_firing", {"alert": "RolledBack"}) == 1
+        soon(lambda: metrics.registry.get_sample_value("skerry_alert_firing", {"alert": "RolledBack"}) == 1)
     (line,) = (tmp_path / "alerts.jsonl").read_text("utf-8").splitlines()
     assert (json.loads(line)["name"], json.loads(line)["state"]) == ("RolledBack", "firing")
     (event,) = [event for event in Store.open(store.home).events() if event.verb == "alert"]

@@ -113,12 +113,14 @@ class Batches:
         self._data_keys: dict[str, bytes] = {}
 
     def begin(self, owner: str, model: str, probabilities: bool, time_limit_s: int | None) -> Draft:
-        """Begin a batch for `owner`, to be answered by the release `model`. Raises `OSError` where there is no room."""
+        """Begin a batch for `owner`, to be answered by the release `model`. Raises `OSError` where there is no room, and what opening the key file raises."""
         batch = Batch(uuid.uuid4().hex, owner, model, now(), probabilities, time_limit_s)
+        key = os.urandom(32)
+        wrapped = self._keys.seal(_PURPOSE, key).encode()
         folder = self.folder / batch.id
         folder.mkdir(parents=True, mode=0o700)
-        key = self._data_keys[batch.id] = os.urandom(32)
-        write_durably(folder / _KEY, self._keys.seal(_PURPOSE, key).encode())
+        write_durably(folder / _KEY, wrapped)
+        self._data_keys[batch.id] = key
         return Draft(folder, key, batch)
 
     def all(self, owner: str | None = None) -> list[Batch]:

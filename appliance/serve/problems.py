@@ -27,6 +27,7 @@ KINDS = {
     "part-missing": (501, "A part of Skerry is not installed"),
     "not-ready": (503, "The server is loading its models"),
     "engine-lost": (503, "The engine process has ended"),
+    "no-keys": (503, "The server cannot encrypt"),
     "draining": (503, "The server is shutting down"),
     "deadline-passed": (504, "The deadline has passed"),
     "no-room": (507, "There is no room left"),

@@ -533,7 +533,7 @@ def test_a_full_queue_is_429_with_the_time_to_wait(store_and_key: tuple[Store, s
 def test_a_passed_deadline_is_504_and_a_gone_client_frees_its_room(store_and_key: tuple[Store, str]) -> None:
     store, key = store_and_key
     room = {"SKERRY_SERVE__QUEUE_TEXTS": "30000", "SKERRY_SERVE__MAX_INPUTS": "30000"}
-    with running(store.home, key, "--threads", "1", **room) as server:
+    with running(store.home, key, "--threads", "1", **room) as server:  # type: ignore[arg-type]
         many = json.dumps({"inputs": [text(30)] * 30_000}).encode()
         head = f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-length: {len(many)}\r\n\r\n"
         with socket.create_connection(("127.0.0.1", server.port)) as gone:

@@ -48,7 +48,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     card = GpuState(0, "x", 0.5, 1, 2, 60, 70.0, 0)
     monkeypatch.setattr("appliance.monitor.hardware.gpu_states", lambda: (card,))
     metrics = Metrics(tmp_path)
-    metrics.watch_process(os.getpid)
+    metrics.watch_engine(os.getpid, lambda: 0)
     found = set()
     for family in text_string_to_metric_families(metrics.page("")[0].decode()):
         ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
@@ -125,7 +125,7 @@ def test_promtool_accepts_settings_rules_and_their_tests(tmp_path: Path) -> None
 @needs_prometheus
 def test_promtool_finds_no_fault_with_the_names_of_the_metrics(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path)
-    metrics.of("triage", "0123456789ab").answered(0.1, 0.1, [0.1], 0, 0, 9)
+    metrics.of("triage", "0123456789ab").answered(0.1, 0.1, [0.1], 0, 0)
     assert promtool("check", "metrics", given=metrics.page("")[0].decode()) == ""
 
 

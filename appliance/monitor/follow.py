@@ -89,7 +89,10 @@ class Follower:
 
     def _take(self, release: str, version: str, pairs: list[tuple[str, Prediction]]) -> None:
         texts = [text for text, _answer in pairs]
-        rows = self._embed(release, version, texts) if self._embed else None
+        try:
+            rows = self._embed(release, version, texts) if self._embed else None
+        except ApplianceError:  # the version has just gone, or nobody has time: other texts will come
+            return
         if rows is None:
             rows = drift.vectors(texts)
         known = self._version(release, version, rows.shape[1])

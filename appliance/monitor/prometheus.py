@@ -53,11 +53,18 @@ class Metrics:
         self.infer_seconds = Histogram(
             "skerry_infer_seconds", "Tokenizing and running one text.", _VERSION, registry=own, buckets=_SECONDS
         )
+        self.tokenize_seconds = Histogram(
+            "skerry_tokenize_seconds", "Tokenizing the texts of a request.", _VERSION, registry=own, buckets=_SECONDS
+        )
         self.texts = Counter("skerry_texts", "Texts answered.", _VERSION, registry=own)
         self.tokens = Counter("skerry_tokens", "Tokens that models read, padding left out.", _VERSION, registry=own)
         self.padding = Counter("skerry_padding_tokens", "Tokens that only fill a batch.", _VERSION, registry=own)
         self.batch_texts = Histogram(
-            "skerry_batch_texts", "Texts that ran together.", _VERSION, registry=own, buckets=_TEXTS
+            "skerry_batch_texts",
+            "Texts that shared a text's run, counted for each text.",
+            _VERSION,
+            registry=own,
+            buckets=_TEXTS,
         )
         self.truncated = Counter("skerry_truncated", "Texts longer than the model reads.", _VERSION, registry=own)
         self.failed = Counter("skerry_failed_texts", "Texts answered with an error.", _VERSION, registry=own)
@@ -71,9 +78,6 @@ class Metrics:
             registry=own,
         )
         self.model_info = Info("skerry_model", "The version that answers under a release.", ("model",), registry=own)
-        self.engine_restarts = Counter(
-            "skerry_engine_restarts", "Engine processes that died and were replaced.", registry=own
-        )
         self.shadow = Counter(
             "skerry_shadow_texts",
             "Texts mirrored to a shadow version, by whether it gave the live version's label: yes, no, dropped.",
@@ -110,9 +114,10 @@ class Metrics:
         """Return the metrics of one version, looked up once."""
         return VersionMetrics(self, model, version)
 
-    def watch_process(self, pid: Callable[[], int]) -> None:
-        """Tell of the engine process, too, as `skerry_engine_process_*`; `pid` is asked at each scrape."""
+    def watch_engine(self, pid: Callable[[], int], restarts: Callable[[], int]) -> None:
+        """Tell of the engine process, too, as `skerry_engine_process_*`, and how often it was replaced; both are asked at each scrape."""
         ProcessCollector(namespace="skerry_engine", pid=pid, registry=self.registry)
+        self.registry.register(_Restarts(restarts))
 
     def page(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics in the format that `accept` (an HTTP `Accept` header) asks for, and its content type."""
@@ -131,6 +136,7 @@ class VersionMetrics:
         self._infer_seconds = metrics.infer_seconds.labels(*names)
         self._texts = metrics.texts.labels(*names)
         self._tokens = metrics.tokens.labels(*names)
+        self._tokenize_seconds = metrics.tokenize_seconds.labels(*names)
         self._truncated = metrics.truncated.labels(*names)
         self._failed = metrics.failed.labels(*names)
         self._padding = metrics.padding.labels(*names)
@@ -143,26 +149,46 @@ class VersionMetrics:
         infer_s: Sequence[float],
         truncated: int,
         failed: int,
-        tokens: int = 0,
     ) -> None:
-        """Count a request that was answered: its seconds, in all, in the line and of each text, its texts and their tokens."""
+        """Count a request that was answered: its seconds, in all, in the line and of each text, and its texts."""
         self._answered.inc()
         self._request_seconds.observe(request_s)
         self._queue_seconds.observe(queue_s)
         self._texts.inc(len(infer_s))
         for seconds in infer_s:
             self._infer_seconds.observe(seconds)
-        if tokens:
-            self._tokens.inc(tokens)
         if truncated:
             self._truncated.inc(truncated)
         if failed:
             self._failed.inc(failed)
 
-    def batch(self, texts: int, padding_tokens: int) -> None:
-        """Count a batch: the texts that ran together and the tokens that only filled it."""
-        self._batch_texts.observe(texts)
-        self._padding.inc(padding_tokens)
+    def mirrored(self, infer_s: Sequence[float]) -> None:
+        """Count texts that ran as copies for a shadow: their seconds alone, since nobody waited for them."""
+        for seconds in infer_s:
+            self._infer_seconds.observe(seconds)
+
+    def ran(self, tokens: int, tokenize_s: float, batch_texts: Sequence[int], padding_tokens: int) -> None:
+        """Count what the engine did for a request: the tokens that it read, the seconds to make them, for each text how many shared its run, and the tokens
+        that only filled a batch.
+        """
+        self._tokens.inc(tokens)
+        self._tokenize_seconds.observe(tokenize_s)
+        for texts in batch_texts:
+            self._batch_texts.observe(texts)
+        if padding_tokens:
+            self._padding.inc(padding_tokens)
+
+
+class _Restarts(Collector):
+    """How often the engine process was replaced."""
+
+    def __init__(self, restarts: Callable[[], int]) -> None:
+        self._restarts = restarts
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counter."""
+        told = "Engine processes that died and were replaced."
+        yield CounterMetricFamily("skerry_engine_restarts", told, value=self._restarts())
 
 
 class _Machine(Collector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -93,7 +94,7 @@ HAPPENINGS = {
     "RequestsFail": half_fail,
     "QueueFull": lambda metrics: (answered(metrics, 30), metrics.rejected.labels("queue-full").inc(20)),
     "AnswersSlow": lambda metrics: answered(metrics, 60, seconds=6.0),
-    "EngineRestarted": lambda metrics: metrics.engine_restarts.inc(),
+    "EngineRestarted": lambda metrics: metrics.watch_engine(os.getpid, lambda: 1),
     "ReleaseNotLoaded": lambda metrics: metrics.load_failures.labels("triage").inc(),
     "RolledBack": lambda metrics: metrics.release_changes.labels("triage", "rollback").inc(),
     "Drift": lambda metrics: metrics.drift.labels("triage", "texts").set(1.2),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.errors import BusyError
 from appliance.keys import Keys
 from appliance.monitor import drift, follow
 from appliance.monitor.follow import Follower
@@ -95,6 +96,16 @@ def test_embeddings_are_taken_where_there_are_any(tmp_path: Path, keys: Keys) ->
     following.work(0)
     (path,) = tmp_path.rglob("*.sealed")
     assert path.stat().st_size < 10_000
+
+
+def test_texts_without_an_answer_from_the_engine_are_left_out(tmp_path: Path, keys: Keys) -> None:
+    def busy(_release: str, _version: str, _texts: object) -> None:
+        raise BusyError("made up")
+
+    following = follower(tmp_path, keys, embed=busy)
+    following.offer("triage", VERSION, answered(120, 0))
+    following.work(0)
+    assert follow.read(tmp_path, "main") == {}
 
 
 def test_what_was_forgotten_is_learnt_anew(tmp_path: Path, keys: Keys) -> None:

@@ -64,9 +64,11 @@ def test_this_process_and_the_machine_are_told_of(tmp_path: Path) -> None:
 
 
 def test_an_engine_process_is_told_of_beside_this_one() -> None:
-    """The number of the process is asked at each scrape, since a replaced one has another."""
-    metrics = Metrics()
-    metrics.watch_process(lambda: 1)
+    """Its number and how often it was replaced are asked at each scrape."""
+    metrics, restarts = Metrics(), [0]
+    metrics.watch_engine(os.getppid, lambda: restarts[0])
+    restarts[0] = 3
+    assert metrics.registry.get_sample_value("skerry_engine_restarts_total") == 3
     assert "skerry_engine_process_resident_memory_bytes" in page_of(metrics)
 
 
@@ -80,24 +82,28 @@ def test_gpus_stand_beside_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "skerry_gpu_power_watts{" not in page
 
 
-def test_a_batch_counts_its_texts_and_its_padding() -> None:
+def test_what_the_engine_did_is_counted_for_each_text() -> None:
+    """Three texts: two shared a run of six, one ran alone."""
     metrics = Metrics()
-    metrics.of("triage", "0123456789ab").batch(6, padding_tokens=17)
+    metrics.of("triage", "0123456789ab").ran(40, 0.002, [6, 6, 1], padding_tokens=17)
     names = {"model": "triage", "version": "0123456789ab"}
-    assert metrics.registry.get_sample_value("skerry_batch_texts_bucket", names | {"le": "8.0"}) == 1
-    assert metrics.registry.get_sample_value("skerry_padding_tokens_total", names) == 17
+    value = metrics.registry.get_sample_value
+    assert value("skerry_batch_texts_bucket", names | {"le": "4.0"}) == 1
+    assert value("skerry_batch_texts_bucket", names | {"le": "8.0"}) == 3
+    assert value("skerry_padding_tokens_total", names) == 17
+    assert value("skerry_tokens_total", names) == 40
+    assert value("skerry_tokenize_seconds_count", names) == 1
 
 
 def test_an_answered_request_is_counted_once_and_its_texts_each() -> None:
     metrics = Metrics()
-    metrics.of("triage", "0123456789ab").answered(0.02, 0.001, [0.003, 0.004, 0.2], truncated=1, failed=2, tokens=40)
+    metrics.of("triage", "0123456789ab").answered(0.02, 0.001, [0.003, 0.004, 0.2], truncated=1, failed=2)
     names = {"model": "triage", "version": "0123456789ab"}
     value = metrics.registry.get_sample_value
     assert value("skerry_requests_total", names | {"code": "200"}) == 1
     assert value("skerry_texts_total", names) == value("skerry_infer_seconds_count", names) == 3
     assert value("skerry_request_seconds_count", names) == value("skerry_queue_seconds_count", names) == 1
     assert value("skerry_truncated_total", names) == 1
-    assert value("skerry_tokens_total", names) == 40
     assert value("skerry_failed_texts_total", names) == 2
     assert value("skerry_infer_seconds_bucket", names | {"le": "0.005"}) == 2
 

@@ -211,9 +211,7 @@ def _about(store: Store, holding: dict[str, tuple[Dataset, int]]) -> dict[str, A
     models = [item for item in line.values() if isinstance(item, Model) and "erased" not in item.meta]
     ids = {model.id for model in models}
     releases = [
-        release.name
-        for release in registry.releases(store.home, store.project)
-        if ids.intersection(release.versions)
+        release.name for release in registry.releases(store.home, store.project) if ids.intersection(release.versions)
     ]
     return {
         "datasets": [{"dataset": dataset.reference, "rows": rows} for dataset, rows in holding.values()],

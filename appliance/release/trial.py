@@ -176,10 +176,10 @@ class Trial:
             return Verdict("hold", {"reason": "requests", "canary_step": canary, "live_step": live})
         for name, one in self.comparisons.items():
             if one.worse >= (_DOUBT if last else alarm / 2):
-                return Verdict("hold", self._why(f"{name} in doubt", name))
+                return Verdict("hold", self._why(f"{name}-in-doubt", name))
             if last and not self._shown(name, one):
-                return Verdict("hold", self._why(f"{name} not yet shown", name))
-        return Verdict("advance", self._why("within limits", "errors"))
+                return Verdict("hold", self._why(f"{name}-not-shown", name))
+        return Verdict("advance", self._why("within-limits", "errors"))
 
     def _shown(self, name: str, one: Comparison) -> bool:
         # Feedback is rare: of accuracy no proof is asked, only as many judged answers as a step has requests, if any come.

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.log import log
-from appliance.serve import batch_routes, describe, describe_batches, inference, protocol
+from appliance.serve import batch_routes, describe, describe_batches, feedback, inference, protocol
 from appliance.serve.batch_work import BatchWork
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
@@ -111,7 +111,10 @@ def build_app(service: Service) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.workers = Workers(service.engines, service.settings)
         service.metrics.queue_texts.set_function(lambda: app.state.workers.waiting)
-        async with _working_on_batches(app, service):
+        service.metrics.queue_tokens.set_function(lambda: app.state.workers.waiting_tokens)
+        if service.embedder:
+            service.embedder.connect(app.state.workers)
+        async with _working_on_batches(app, service), _mirroring(app, service):
             yield
         app.state.workers.stop()
 
@@ -125,6 +128,8 @@ def build_app(service: Service) -> FastAPI:
     inference.add_routes(app, service)
     if service.batches:
         batch_routes.add_routes(app, service, service.batches)
+    if service.feedback:
+        feedback.add_routes(app, service, service.feedback)
     _add_own(app, service)
     protocol.add_routes(app, service)
     return app
@@ -143,11 +148,24 @@ async def _working_on_batches(app: FastAPI, service: Service) -> AsyncIterator[N
         await work
 
 
+@asynccontextmanager
+async def _mirroring(app: FastAPI, service: Service) -> AsyncIterator[None]:
+    if service.mirror is None:
+        yield
+        return
+    work = asyncio.create_task(service.mirror.run(app.state.workers))
+    yield
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
 # -- models, metrics, description ----------------------------------------------------------------------------------------
 
 
 def _add_own(app: FastAPI, service: Service) -> None:
-    routes = (*describe.INFERENCE, *(describe_batches.ROUTES if service.batches else ()))
+    routes: tuple[describe.Described, ...] = (*describe.INFERENCE, *(describe_batches.ROUTES if service.batches else ()))
+    routes += feedback.ROUTES if service.feedback else ()
     document = cache(lambda: encode(describe.describe(app, routes)))
 
     @app.get("/v1/models", response_model=describe.ModelList, summary="The releases that serve", tags=["v1"])

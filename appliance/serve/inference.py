@@ -63,7 +63,8 @@ class Inference:
             body = await read_body(call.headers, receive, service.settings.max_body_bytes)
             question = self._parse(body, call.headers, service.settings.max_inputs)
             wanted = scope["path_params"]
-            served = service.router.pick(wanted.get("model") or question.model, wanted.get("version"))
+            name, session = wanted.get("model") or question.model, call.headers.get(b"x-session", b"")
+            served = service.router.pick(name, wanted.get("version"), call.key, session)
             if self._kind == "embed":
                 require_embeddings(question, served)
             texts = _texts(question, service.settings.explain_words)
@@ -83,15 +84,16 @@ class Inference:
         # Server-Timing (W3C working draft) in milliseconds
         timing = b"queue;dur=%.1f, infer;dur=%.1f" % (waited_s * 1000, sum(job.infer_s) * 1000)
         await send_whole(send, 200, [*headers, *about(served), (b"server-timing", timing)], answer)
-        self._answered(call, served, job, waited_s)
+        self._answered(call, served, job, waited_s, "explain" if question.explain else self._kind)
 
-    def _answered(self, call: Call, served: Served, job: Job, waited_s: float) -> None:
+    def _answered(self, call: Call, served: Served, job: Job, waited_s: float, kind: str) -> None:
         failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)
         truncated = sum(isinstance(answer, Prediction) and answer.truncated for answer in job.answers)
         seconds = perf_counter() - call.began
         served.metrics.answered(seconds, waited_s, job.infer_s, truncated, failed)
+        served.metrics.ran(job.tokens, job.tokenize_s, job.batch_texts, job.padding)
         if self._service.after:
-            told = Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, self._kind, job.infer_s)
+            told = Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, kind, job.infer_s)
             tell(self._service, told)
 
     def _failed(self, error: Exception, call: Call, served: Served | None, texts: list[str]) -> None:
@@ -108,7 +110,7 @@ def about(served: Served) -> Headers:
     """Return the headers that name the version that answers: its id's first 12 hex digits, and the whole of it."""
     return [
         (b"x-model-version", served.version.encode()),
-        (b"x-model-sha256", served.release.version.encode()),
+        (b"x-model-sha256", served.sha256.encode()),
     ]
 
 

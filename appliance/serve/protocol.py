@@ -8,7 +8,7 @@ from fastapi import FastAPI, Response
 
 import appliance
 from appliance.serve import describe
-from appliance.serve.router import Served
+from appliance.serve.router import Router, Served
 from appliance.serve.service import Service
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -51,11 +51,11 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
     @app.get("/v2/models/{model}", summary="What a model reads and gives", **described)
     async def model_metadata(model: str) -> Any:
-        return _metadata(router.pick(model))
+        return _metadata(router.pick(model), router)
 
     @app.get("/v2/models/{model}/versions/{version}", summary="What a version reads and gives", **described)
     async def version_metadata(model: str, version: str) -> Any:
-        return _metadata(router.pick(model, version))
+        return _metadata(router.pick(model, version), router)
 
     described |= {"response_model": describe.ModelReady}
 
@@ -68,7 +68,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
         return {"name": router.pick(model, version).release.name, "ready": not service.draining}
 
 
-def _metadata(served: Served) -> dict[str, Any]:
+def _metadata(served: Served, router: Router) -> dict[str, Any]:
     outputs = [
         {"name": "label", "datatype": "BYTES", "shape": [-1]},
         {"name": "score", "datatype": "FP32", "shape": [-1]},
@@ -76,7 +76,7 @@ def _metadata(served: Served) -> dict[str, Any]:
     ]
     return {
         "name": served.release.name,
-        "versions": [served.version],
+        "versions": [one.version for one in router.versions(served.release.name)],
         "platform": "skerry_ngrams" if served.engine.plan.format == "ngrams" else "onnx_onnxruntime",
         "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
         "outputs": outputs,

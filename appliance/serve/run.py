@@ -61,6 +61,7 @@ def serve(
     from appliance.monitor.prometheus import Metrics
     from appliance.monitor.watch import Watch
     from appliance.serve.access import Access
+    from appliance.serve.embedder import Embedder
     from appliance.serve.engine_process import EngineProcess
     from appliance.serve.router import Router
 
@@ -69,24 +70,48 @@ def serve(
         access.require_keys()
     context = _tls(tls_cert, tls_key)
     metrics = Metrics(home)
-    watch = Watch(home, project, load(home), metrics)
-    with _listen(settings.host, settings.port) as listener, watch:
+    with _listen(settings.host, settings.port) as listener:
         engines = EngineProcess(settings, device.threads(settings.threads))
         try:
             router = Router(home, project, settings.min_score, metrics, engines.load)
+            embedder = Embedder(router)
+            watch = Watch(home, project, load(home), metrics, embedder)
             loading = _Loading(router)
             from appliance.keys import open_keys
             from appliance.serve.batches import Batches
             from appliance.serve.service import Service
 
             service = Service(settings, router, metrics, access, engines)
+            service.embedder = embedder
+            service.after.append(watch.observe)
+            metrics.watch_engine(lambda: engines.pid, lambda: engines.restarts)
             service.batches = Batches(home, project, open_keys(home, load(home).store.key_folder))
-            _run(service, loading, listener, context)
+            _look_on(service, home, project)
+            with watch:
+                _run(service, loading, listener, context)
             loading.join()
         finally:
             engines.stop()
     if loading.error:
         raise loading.error
+
+
+def _look_on(service: Service, home: Path, project: str) -> None:
+    # What is told of answers once they are sent: the guard of canaries, the mirror of shadows, those that feedback can judge.
+    from appliance.keys import open_keys
+    from appliance.serve.feedback import Feedback
+    from appliance.serve.rollout import Rollout
+    from appliance.serve.shadow import Mirror
+    from appliance.spool import Spool
+
+    settings, metrics = load(home), service.metrics
+    service.rollout = Rollout(service.router, settings.release, Spool(home, project, "guard"), metrics)
+    service.mirror = Mirror(service.router, settings.release.shadow_texts, metrics)
+    service.after += [service.rollout.answered, service.mirror.answered]
+    if settings.release.feedback_requests:
+        keys = open_keys(home, settings.store.key_folder)
+        service.feedback = Feedback(home, project, keys, settings.release, metrics, service.rollout.judged)
+        service.after.append(service.feedback.answered)
 
 
 class _Loading(threading.Thread):
@@ -168,6 +193,8 @@ def _following(service: Service) -> Any:
         while not over.wait(_POLL_S):
             if service.router.ready:
                 service.router.refresh()
+                if service.rollout:
+                    service.rollout.check()
             if service.access:
                 try:
                     service.access.reload()

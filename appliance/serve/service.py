@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
@@ -16,6 +17,12 @@ from appliance.serve.engine_process import EngineProcess
 from appliance.serve.router import Router, Served
 from appliance.serve.workers import Answer
 from appliance.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from appliance.serve.embedder import Embedder
+    from appliance.serve.feedback import Feedback
+    from appliance.serve.rollout import Rollout
+    from appliance.serve.shadow import Mirror
 
 _CALL = "skerry.call"
 
@@ -31,6 +38,10 @@ class Service:
     engines: EngineProcess
     draining: bool = False
     batches: Batches | None = None  # None: this server takes none
+    rollout: Rollout | None = None
+    embedder: Embedder | None = None  # None: drift is followed by pieces of the texts
+    mirror: Mirror | None = None
+    feedback: Feedback | None = None
     after: list[Callable[[Answered], None]] = field(default_factory=list)
 
 

@@ -120,7 +120,7 @@ def test_before_the_last_step_the_canary_must_be_shown_to_be_safe() -> None:
     for number in range(SETTINGS.step_requests * 2):
         trial.add(Outcome(number % 2 == 0, False, None))
     assert trial.verdict(3600, last=False).action == "advance"
-    assert trial.verdict(3600, last=True).why["reason"] == "errors not yet shown"
+    assert trial.verdict(3600, last=True).why["reason"] == "errors-not-shown"
 
 
 def test_the_same_limit_of_time_holds_for_both_versions_of_a_block() -> None:

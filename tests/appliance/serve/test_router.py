@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance import engine
 from appliance.errors import IntegrityError, NotFoundError
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import promote, releases_folder, rollback
@@ -14,7 +13,9 @@ from appliance.schema import Prediction
 from appliance.serve.problems import Problem
 from appliance.serve.router import Router, Served
 from appliance.store import Store
+from tests.loading import Here, load_here
 from tests.tiny_ngrams import LABELS, add_ngrams
+from tests.tiny_onnx import LABELS as ONNX_LABELS
 from tests.tiny_onnx import add_model, text
 
 
@@ -24,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def router_of(store: Store, min_score: float = 0.0) -> Router:
-    return Router(store.home, "main", min_score, Metrics(), engine.load)  # type: ignore[arg-type]
+    return Router(store.home, "main", min_score, Metrics(), load_here)  # type: ignore[arg-type]
 
 
 def answer_of(served: Served, asked: str) -> Prediction:
@@ -51,7 +52,8 @@ def test_the_only_release_needs_no_name(store: Store) -> None:
     router = router_of(store)
     router.load()
     assert router.ready
-    assert router.pick(None) is router.pick("triage") is router.pick("triage", model.id[:12])
+    assert router.pick(None) is router.pick("triage")
+    assert router.pick("triage", model.id[:12]).engine is router.pick(None).engine
     answer = answer_of(router.pick(None), text(5))
     assert answer.label in answer.probabilities
 
@@ -135,7 +137,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one(store: Store) -> Non
     good, bad = add_model(store, seed=0), add_model(store, seed=1)
     promote(store, good, "triage")
     metrics = Metrics()
-    router = Router(store.home, "main", 0.0, metrics, engine.load)  # type: ignore[arg-type]
+    router = Router(store.home, "main", 0.0, metrics, load_here)  # type: ignore[arg-type]
     router.load()
     promote(store, bad, "triage")
     (bad.folder / "model.onnx").write_bytes(b"changed after it was promoted")
@@ -166,3 +168,63 @@ def test_a_removed_release_stops_serving(store: Store) -> None:
     router.refresh()
     assert [served.release.name for served in router.all()] == ["b"]
     assert router.pick(None).release.name == "b"
+
+
+def test_the_hash_is_of_what_was_loaded(store: Store) -> None:
+    """A file that changes between the check and the loading is found out, and what served goes on."""
+    good, changed = add_model(store, seed=0), add_model(store, seed=1)
+    promote(store, good, "triage")
+    router = router_of(store)
+    router.load()
+    assert router.pick(None).sha256 == good.id
+
+    def load_another(folder: Path) -> Here:
+        loaded = load_here(folder)
+        return Here(loaded.engine, dict(loaded.files) | {"model.onnx": "0" * 64})
+
+    promote(store, changed, "triage")
+    hostile = Router(store.home, "main", 0.0, Metrics(), load_another)  # type: ignore[arg-type]
+    with pytest.raises(IntegrityError, match="while it was being loaded"):
+        hostile.load()
+
+
+def test_labels_have_limits_of_their_own(store: Store) -> None:
+    promote(store, add_model(store), "triage", min_score=0.2, min_scores={ONNX_LABELS[0]: 0.9})
+    router = router_of(store, min_score=0.3)
+    router.load()
+    served = router.pick(None)
+    limits = {
+        label: [served.abstain(Prediction(label, score)).label for score in (0.25, 0.5, 0.95)] for label in ONNX_LABELS
+    }
+    assert limits[ONNX_LABELS[0]] == [None, None, ONNX_LABELS[0]]
+    assert limits[ONNX_LABELS[1]] == [None, ONNX_LABELS[1], ONNX_LABELS[1]]
+    assert served.abstain(Prediction(None, 1.0)).label is None
+
+
+def test_the_versions_of_a_release_are_named(store: Store) -> None:
+    live, canary = add_model(store, seed=0), add_model(store, seed=1)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary")
+    router = router_of(store)
+    router.load()
+    assert [served.stage for served in router.versions("triage")] == ["live", "canary"]
+    named = router.pick("triage", canary.id[:12])
+    assert (named.stage, named.drawn, named.sha256) == ("canary", False, canary.id)
+
+
+def test_a_version_that_goes_live_is_not_loaded_again(store: Store) -> None:
+    live, canary = add_model(store, seed=0), add_model(store, seed=1)
+    promote(store, live, "triage")
+    promote(store, canary, "triage", "canary")
+    folders: list[Path] = []
+
+    def load_and_count(folder: Path) -> Here:
+        folders.append(folder)
+        return load_here(folder)
+
+    router = Router(store.home, "main", 0.0, Metrics(), load_and_count)  # type: ignore[arg-type]
+    router.load()
+    promote(store, canary, "triage")
+    router.refresh()
+    assert router.pick(None).version == canary.id[:12]
+    assert folders == [live.folder, canary.folder]

@@ -1,0 +1,180 @@
+"""Releases of a real server: its canary's share, feedback, the hash of what answers, and swaps under load."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from appliance.api_keys import add_key
+from appliance.release.registry import promote, releases, rollback
+from appliance.schema import Model
+from appliance.store import Store
+from tests.loading import load_here
+from tests.servers import Server, open_store, running
+from tests.tiny_onnx import add_model, text
+
+TEXT = text(9, seed=4)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Model, Model, str]:
+    store = open_store(tmp_path_factory.mktemp("releases"))
+    first, second = (add_model(store, seed=seed) for seed in range(2))
+    promote(store, first, "triage")
+    return store, first, second, add_key(store, "tester")[1]
+
+
+@pytest.fixture(scope="module")
+def server(site: tuple[Store, Model, Model, str]) -> Iterator[Server]:
+    store, _first, _second, key = site
+    with running(store.home, key, "--threads", "1", SKERRY_STORE__KEY_FOLDER=str(store.keys.path.parent)) as started:
+        yield started
+
+
+def versions(server: Server, sessions: int) -> Counter[str]:
+    """Ask once for each of so many sessions; count which version answered."""
+    asked = (
+        server.client.post("/v1/predict", json={"inputs": [TEXT]}, headers={"x-session": f"s{n}"})
+        for n in range(sessions)
+    )
+    return Counter(answer.headers["x-model-version"] for answer in asked)
+
+
+def wait_until(server: Server, version: str, sessions: int = 40) -> None:
+    until = time.monotonic() + 15
+    while version not in versions(server, sessions):
+        assert time.monotonic() < until, server.lines()
+        time.sleep(0.1)
+
+
+def test_every_answer_names_the_hash_of_what_was_loaded(site: tuple[Store, Model, Model, str], server: Server) -> None:
+    store, first, _second, _key = site
+    tensor = {"name": "text", "shape": [1], "datatype": "BYTES", "data": [TEXT]}
+    answers = [
+        server.client.post("/v1/predict", json={"inputs": [TEXT]}),
+        server.client.post("/v2/models/triage/infer", json={"inputs": [tensor]}),
+    ]
+    for answer in answers:
+        assert answer.headers["x-model-sha256"] == first.id == store.model(first.reference).id
+
+
+def test_a_canary_answers_its_share_and_says_so(site: tuple[Store, Model, Model, str], server: Server) -> None:
+    store, first, second, _key = site
+    promote(store, second, "triage", "canary", percent=50)
+    wait_until(server, second.id[:12])
+    found = versions(server, 200)
+    assert set(found) == {first.id[:12], second.id[:12]}
+    assert 60 <= found[second.id[:12]] <= 140
+    listed = server.client.get("/v2/models/triage").json()["versions"]
+    assert listed == [first.id[:12], second.id[:12]]
+    named = server.client.get(f"/v2/models/triage/versions/{second.id[:12]}/ready")
+    assert named.json()["ready"] is True
+    rollback(store, "triage")
+    server.wait_for("release loaded", 3)
+    assert set(versions(server, 40)) == {first.id[:12]}
+
+
+def test_a_judgement_of_an_answer_is_taken(server: Server) -> None:
+    answer = server.client.post("/v1/predict", json={"inputs": [TEXT]})
+    label, identity = answer.json()["predictions"][0]["label"], answer.headers["x-request-id"]
+    judged = server.client.post("/v1/feedback", json={"prediction_id": f"{identity}/0", "label": label})
+    assert (judged.status_code, judged.json()["right"], judged.json()["kept"]) == (200, True, True)
+    assert server.client.post("/v1/feedback", json={"request_id": "nothing", "label": label}).status_code == 404
+    assert server.metric("skerry_feedback_total") == 1
+    stranger = httpx.post(f"{server.url}/v1/feedback", json={"request_id": identity, "label": label}, trust_env=False)
+    assert stranger.status_code == 401
+    assert "/v1/feedback" in server.client.get("/openapi.json").json()["paths"]
+
+
+def test_a_shadow_answers_copies_that_nobody_sees(site: tuple[Store, Model, Model, str], server: Server) -> None:
+    store, first, second, _key = site
+    promote(store, second, "triage", "shadow")
+    server.wait_for("release loaded", 4)
+    assert set(versions(server, 30)) == {first.id[:12]}
+    until = time.monotonic() + 10
+    while server.metric("skerry_shadow_texts_total") < 30:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    rollback(store, "triage")
+
+
+class Load(threading.Thread):
+    """A client that asks on and on, and holds every answer against the version that it names."""
+
+    def __init__(self, server: Server, key: str, expected: dict[str, str]) -> None:
+        super().__init__()
+        self.server, self.key, self.expected = server, key, expected
+        self.over = threading.Event()
+        self.seen: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self.start()
+
+    def run(self) -> None:
+        """Ask until it is over."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=self.server.url, headers=headers, timeout=30, trust_env=False) as client:
+            while not self.over.is_set():
+                answer = client.post("/v1/predict", json={"inputs": [TEXT, TEXT]})
+                version = answer.headers.get("x-model-version", "none")
+                self.seen[version] += 1
+                if answer.status_code != 200:
+                    self.faults.append(f"status {answer.status_code}")
+                elif {repr(row["score"]) for row in answer.json()["predictions"]} != {self.expected[version]}:
+                    self.faults.append("an answer of another version")
+                time.sleep(0.005)
+
+
+def swaps(site: tuple[Store, Model, Model, str], server: Server, count: int) -> list[Load]:
+    """Promote and roll back `count` times under the load of three clients."""
+    store, first, second, key = site
+    expected = {model.id[:12]: repr(load_here(model.folder).predict([TEXT])[0].score) for model in (first, second)}
+    assert len(set(expected.values())) == 2
+    clients = [Load(server, key, expected) for _client in range(3)]
+    loaded = sum(line["event"] == "release loaded" for line in server.lines())
+    for turn in range(count):
+        if turn % 2:
+            rollback(store, "triage", "live")
+        else:
+            promote(store, second, "triage")
+        server.wait_for("release loaded", loaded + turn + 1)
+    for client in clients:
+        client.over.set()
+        client.join(60)
+    assert releases(store.home, "main")[0].version == (second if count % 2 else first).id
+    return clients
+
+
+def test_swaps_under_load_fail_no_request_and_mix_no_versions(
+    site: tuple[Store, Model, Model, str], server: Server
+) -> None:
+    clients = swaps(site, server, 4)
+    assert [client.faults for client in clients] == [[], [], []]
+    assert all(len(client.seen) == 2 for client in clients)
+
+
+@pytest.mark.long
+def test_a_thousand_swaps_under_load_fail_no_request_and_mix_no_versions(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    first, second = (add_model(store, seed=seed) for seed in range(2))
+    promote(store, first, "triage")
+    key = add_key(store, "tester")[1]
+    with running(store.home, key, "--threads", "1") as server:
+        swaps((store, first, second, key), server, 2)
+        before = resident_bytes(server)
+        clients = swaps((store, first, second, key), server, 1000)
+        assert [client.faults for client in clients] == [[], [], []]
+        assert resident_bytes(server) < 1.25 * before  # what no longer serves is let go
+
+
+def resident_bytes(server: Server) -> int:
+    """The memory of the server and its engine process."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (server.process.pid, *children)]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")

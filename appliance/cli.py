@@ -35,6 +35,10 @@ vault_app = typer.Typer(help=_("The vault of values that two people together can
 for name, group in (("jobs", jobs_app), ("base", base_app), ("key", key_app), ("audit", audit_app)):
     app.add_typer(group, name=name)
 table_app = typer.Typer(help=_("Tables: who stands out in one, and k-anonymity."), no_args_is_help=True)
+monitor_app = typer.Typer(
+    help=_("What the servers saw of themselves: minutes, drift, alerts, uncertain texts."), no_args_is_help=True
+)
+app.add_typer(monitor_app, name="monitor")
 for name, group in (("policy", policy_app), ("vault", vault_app), ("table", table_app)):
     app.add_typer(group, name=name)
 
@@ -350,10 +354,10 @@ def work(
     json: Json = False,
 ) -> None:
     from appliance.jobs import work as serve_jobs
-    from appliance.upkeep import purge_expired
+    from appliance.pipeline import chores
 
     store = _store(project)
-    _show(_with_progress(lambda report: serve_jobs(store, once, report, lambda: purge_expired(store))), json)
+    _show(_with_progress(lambda report: serve_jobs(store, once, report, lambda: chores(store))), json)
 
 
 # -- base models and keys ----------------------------------------------------------------------------------------------
@@ -987,6 +991,66 @@ def serve(
 
     settings = load(serve={"host": host, "port": port, "threads": threads}).serve
     answer(home_folder(), project, settings, tls_cert, tls_key, auth=not no_auth)
+
+
+@monitor_app.command("show", help=_("Show the last minutes of the servers of this home."))
+def monitor_show(
+    minutes: Annotated[int, typer.Option("--minutes", min=1, help=_("How many minutes."))] = 60,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.monitor import ring
+
+    store = _store(project)
+    _show({"minutes": ring.read(store, minutes) if json else ring.overview(store, minutes)}, json)
+
+
+@monitor_app.command("drift", help=_("Tell whether texts and answers still look as at first."))
+def monitor_drift(
+    forget: Annotated[
+        str | None,
+        typer.Option("--forget", help=_("Release whose next texts are to be what others are compared with.")),
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.monitor import follow
+    from appliance.settings import home_folder
+
+    if forget is None:
+        _show({"releases": follow.overview(home_folder(), project)}, json)
+    else:
+        _show({"release": forget, "forgotten": follow.forget(home_folder(), project, forget)}, json)
+
+
+@monitor_app.command("alert", help=_("Send each receiver of alerts a trial."))
+def monitor_alert(project: Project = "main", json: Json = False) -> None:
+    from appliance.monitor.receivers import try_out
+    from appliance.settings import load
+
+    tried = try_out(load().alerts, project)
+    _show({"ok": all(each["ok"] for each in tried), "receivers": tried}, json)
+    if not all(each["ok"] for each in tried):
+        raise HardwareError(_("a receiver took no alert; see the section `alerts` of the settings"))
+
+
+@monitor_app.command("outbox", help=_("List the uncertain texts that wait for labeling, or make a data set of them."))
+def monitor_outbox(
+    take: Annotated[
+        str | None, typer.Option("--take", help=_("Release whose texts to scrub into the data set `live-RELEASE`."))
+    ] = None,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.monitor.outbox import waiting
+    from appliance.settings import home_folder
+
+    if take is not None:
+        _job("live", {"release": take}, project, json, background)
+        return
+    found = waiting(home_folder(), project)
+    _show({"waiting": [{"release": release, "rows": rows} for release, rows in found.items()]}, json)
 
 
 @app.command(help=_("Do the whole story of a recipe as one durable job."))

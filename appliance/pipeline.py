@@ -6,13 +6,15 @@ Each function is the entry point of one durable job: it takes the store and JSON
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from appliance.base import find
-from appliance.errors import InputError
+from appliance.errors import BusyError, InputError
 from appliance.jobs import step
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
@@ -184,6 +186,77 @@ def purge(store: Store, dataset: str, held_back: int) -> dict[str, Any]:
 
     raw = [item for item in store.artifacts("dataset") if item.stage == "raw" and item.reference == dataset]
     return {"purged": purge_raw(store, raw) if not held_back else []}
+
+
+def live(store: Store, release: str, overrides: Overrides = None) -> dict[str, Any]:
+    """Uncertain texts of a release, sealed by the server, into the scrubbed data set `live-RELEASE`, behind those of before, for labeling.
+
+    The raw set that they become on the way is purged, whatever was held back: nobody gave these texts to be kept.
+    """
+    from appliance.privacy.scrub import scrub as take_out
+    from appliance.upkeep import purge_raw
+
+    name = f"live-{release}"
+    raw = step("take", lambda: _taken(store, release, name))
+    if raw is None:
+        return {"dataset": None, "rows": 0, "new": 0, "held_back": 0}
+    scrubbed = step("scrub", lambda: take_out(store, store.dataset(raw), _settings(store, overrides).scrub).reference)
+    step("purge", lambda: purge_raw(store, _raws(store, name)))
+    new = store.dataset(scrubbed)
+    joined = _joined(store, new)
+    return {"dataset": joined.reference, "rows": joined.rows, "new": new.rows, "held_back": new.meta["held_back"]}
+
+
+def _taken(store: Store, release: str, name: str) -> str | None:
+    # A crash may have left a raw set of texts that are out of the outbox already: then that one goes on.
+    from appliance.data.ingest import language_of
+    from appliance.monitor.outbox import taken
+
+    with taken(store, release) as records:
+        if records:
+            with store.draft("dataset", name, meta={"stage": "raw"}) as draft:
+                draft.verb = "outbox"
+                store.write_records(draft, (replace(record, language=language_of(record.text)) for record in records))
+    raws = _raws(store, name)
+    return raws[-1].reference if raws else None
+
+
+def _raws(store: Store, name: str) -> list[Dataset]:
+    return [item for item in store.artifacts("dataset") if item.name == name and item.stage == "raw"]
+
+
+def _joined(store: Store, new: Dataset) -> Dataset:
+    # The records of the newest set of the same name, then those of `new`, each once.
+    from appliance.privacy.scrub import HOW
+
+    known = [item for item in store.artifacts("dataset") if item.name == new.name and item.stage == "scrubbed"]
+    before = [item for item in known if item.id != new.id][-1:]
+    if not before:
+        return new
+    parents = (*before, new)
+    counts = {key: dict(Counter(before[0].meta[key]) + Counter(new.meta[key])) for key in ("languages", "findings")}
+    with store.draft("dataset", new.name, [item.id for item in parents], {**new.meta, **counts}) as draft:
+        draft.verb = "outbox"
+        shutil.copyfile(new.folder / HOW, draft.folder / HOW)
+        store.write_records(draft, {record.id: record for item in parents for record in store.records(item)}.values())
+    joined: Dataset = draft.artifact
+    return joined
+
+
+def chores(store: Store) -> None:
+    """What a worker does between jobs, in every project: raw sets past their days, servers' minutes, texts that wait in an outbox."""
+    from appliance.jobs import run as queue
+    from appliance.monitor import outbox, ring
+    from appliance.upkeep import purge_expired
+
+    purge_expired(store)
+    for project in store.projects():
+        here = store.within(project)
+        ring.take_in(here)
+        outbox.destroy_old(here)
+        for release in outbox.waiting(here.home, project):
+            with suppress(BusyError):  # another worker is at it
+                queue(here, "live", "appliance.pipeline:live", {"release": release}, background=True)
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from appliance.words import _
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Follower", "forget", "read", "told"]
+__all__ = ["Follower", "forget", "overview", "read", "told"]
 
 Embed = Callable[[str, str, Sequence[str]], "np.ndarray[Any, Any] | None"]
 _PURPOSE = "drift"
@@ -203,6 +203,20 @@ def told(window: Mapping[str, Any]) -> list[str]:
         _of_labels(ratios["labels"], window),
         _of_scores(ratios["scores"], window),
     ]
+
+
+def overview(home: Path, project: str) -> list[dict[str, Any]]:
+    """Return what the newest window of each release shows, in plain words."""
+    found = []
+    for release, windows in read(home, project).items():
+        for window in windows[-1:]:
+            about = {name: window[name] for name in ("version", "from", "to", "texts")}
+            found.append(
+                {"release": release}
+                | about
+                | {"windows": len(windows), "drift": window["ratios"], "verdict": "; ".join(told(window))}
+            )
+    return found
 
 
 def _of_texts(ratio: float, window: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import appliance
@@ -28,7 +29,7 @@ from appliance.reasons import reason
 from appliance.settings import AlertsSettings
 from appliance.words import _
 
-__all__ = ["Courier", "receivers"]
+__all__ = ["Courier", "receivers", "try_out"]
 
 Receiver = Callable[[Alert], None]
 _TIMEOUT_S = 5.0
@@ -52,6 +53,29 @@ def receivers(settings: AlertsSettings) -> dict[str, Receiver]:
     if settings.webhook:
         found["webhook"] = _to_web(settings.webhook, settings.webhook_ca)
     return found
+
+
+def try_out(settings: AlertsSettings, project: str) -> list[dict[str, Any]]:
+    """Send each receiver that the settings name an alert that says it is a trial; return how each took it.
+
+    Raises `SettingsError` when none is named.
+    """
+    named = receivers(settings)
+    if not named:
+        raise SettingsError(
+            _("no receiver of alerts is named; set `alerts.syslog`, `alerts.file` or `alerts.webhook` in `skerry.toml`")
+        )
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    trial = Alert("Trial", "warning", "firing", _("this is a trial; nothing is wrong"), 0.0, 0.0, now, None, project)
+    return [{"receiver": name} | _tried(receiver, trial) for name, receiver in named.items()]
+
+
+def _tried(receiver: Receiver, alert: Alert) -> dict[str, Any]:
+    try:
+        receiver(alert)
+    except ApplianceError as error:
+        return {"ok": False, "error": str(error)}
+    return {"ok": True, "error": None}
 
 
 def _priority(alert: Alert) -> int:

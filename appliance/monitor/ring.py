@@ -16,7 +16,7 @@ from appliance.monitor import lines
 if TYPE_CHECKING:
     from appliance.store import Store
 
-__all__ = ["append", "read", "take_in"]
+__all__ = ["append", "overview", "read", "take_in"]
 
 _FILE = "minutes.jsonl"
 _MAX_BYTES = 32 * 1024**2  # some two weeks of minutes that nobody has taken in; then the older half goes
@@ -58,3 +58,22 @@ def read(store: Store, minutes: int = 60) -> list[dict[str, Any]]:
     rows = store.measurements()
     wanted = set(sorted({row["minute"] for row in rows})[-minutes:])
     return [row for row in rows if row["minute"] in wanted]
+
+
+def overview(store: Store, minutes: int = 60) -> list[dict[str, Any]]:
+    """Return one line a release and minute, oldest first: what was asked, how long it took, and how the machine was."""
+    return [
+        {"minute": row["minute"], "release": name, **_asked(release), **_machine(row["values"])}
+        for row in read(store, minutes)
+        for name, release in row["values"]["releases"].items()
+    ]
+
+
+def _asked(release: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("requests", "failed", "texts")
+    return {name: int(release[name]) for name in names} | {name: release[name] for name in ("p50_ms", "p99_ms")}
+
+
+def _machine(values: Mapping[str, Any]) -> dict[str, Any]:
+    shares = {name: round(values[name], 3) for name in ("cpu_share", "memory_share")}
+    return {"queue_texts": int(values["queue_texts"])} | shares | {"alerts": values["alerts"]}

@@ -454,7 +454,7 @@ BROUGHT = {
 }
 
 # What the peers of a benchmark need, each in an environment of its own.
-PEERS = {"argus_redact", "scrubadub"}
+PEERS = {"argus_redact", "scrubadub", "tritonclient"}
 # The vendor's own packages, which no index that we use serves: taken where a site has installed them.
 VENDOR = {"tensorrt", "cuda"}
 

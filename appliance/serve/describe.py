@@ -270,16 +270,16 @@ _STATUSES = {
     "400": "No JSON, or by the V2 protocol a wrong field.",
     "401": "No API key, or one that is not in force.",
     "404": "No such release, version or batch.",
+    "408": "The deadline of `X-Request-Timeout-Ms` has passed, or the request did not arrive in time.",
     "409": "The state that it is in does not allow that.",
     "413": "The body or the number of texts is too large.",
     "422": "A field is wrong; `field` names it.",
     "429": "The queue is full; `Retry-After` gives the seconds to wait.",
     "501": "A part of Skerry is not installed.",
     "503": "Loading, shutting down, or the engine was replaced; `Retry-After` gives the seconds to wait.",
-    "504": "The deadline of `X-Request-Timeout-Ms` has passed.",
     "507": "The machine has no room left.",
 }
-_ASKING = ("400", "401", "404", "413", "422", "429", "503", "504")
+_ASKING = ("400", "401", "404", "408", "413", "422", "429", "503")
 _STRING = {"type": "string"}
 _HEADERS = [
     {
@@ -304,7 +304,7 @@ _HEADERS = [
         "name": "X-Request-Timeout-Ms",
         "in": "header",
         "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
-        "description": "Give up, with 504, after so many milliseconds.",
+        "description": "Give up, with 408, after so many milliseconds.",
     },
 ]
 _ANSWERED = {

@@ -9,13 +9,15 @@ import json
 
 from appliance.errors import ApplianceError
 
-# kind -> (HTTP status of RFC 9110 and RFC 6585, title). 499 is never sent: its client has gone.
+# kind -> (HTTP status of RFC 9110 and RFC 6585, title). 499 is never sent: its client has gone. A client's own deadline is no
+# fault of the server, so it is 408 and not a gateway's 504.
 KINDS = {
     "malformed": (400, "The request is malformed"),
     "unauthorized": (401, "An API key is needed"),
     "not-found": (404, "There is no such thing"),
     "method-not-allowed": (405, "This path does not answer that method"),
     "request-timeout": (408, "The request did not arrive in time"),
+    "deadline-passed": (408, "The deadline has passed"),
     "conflict": (409, "Its state does not allow that"),
     "content-too-large": (413, "The request is too large"),
     "misdirected": (421, "The request was meant for another host"),
@@ -29,7 +31,6 @@ KINDS = {
     "engine-lost": (503, "The engine process has ended"),
     "no-keys": (503, "The server cannot encrypt"),
     "draining": (503, "The server is shutting down"),
-    "deadline-passed": (504, "The deadline has passed"),
     "no-room": (507, "There is no room left"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import socket
@@ -18,6 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.api_keys import add_key, revoke_key
+from appliance.engine import on_onnx
 from appliance.release.registry import promote, rollback
 from appliance.store import Store
 from tests.servers import Server, home_with_release, running
@@ -97,8 +99,7 @@ def test_a_trace_goes_on_and_a_wrong_one_is_not_taken_up(server: Server) -> None
     version, found, own, flags = answer.headers["traceparent"].split("-")
     assert (version, found, flags) == ("00", trace, "01")
     assert own != span and len(own) == 16
-    server.wait_for("request")
-    assert any(line.get("trace") == trace for line in server.lines())
+    wait_until(lambda: any(line.get("trace") == trace for line in server.lines()))
     later = server.client.get("/v2/health/live", headers={"traceparent": f"cc-{trace}-{span}-01-what"})
     assert later.headers["traceparent"].startswith(f"00-{trace}-")
     for wrong in (f"00-{trace}-{span}-01-what", f"ff-{trace}-{span}-01", f"00-{'0' * 32}-{span}-01", SECRET):
@@ -128,6 +129,23 @@ def test_an_explanation_tells_what_each_word_did(server: Server) -> None:
         assert piece["label"] == shorter["label"]
     assert ask(server, "w1", "w2", explain=True).status_code == 422
     assert ask(server, "...", explain=True).json()["field"] == "inputs[0]"
+
+
+def test_embeddings_come_as_openais_clients_ask(server: Server, store_and_key: tuple[Store, str]) -> None:
+    texts = [text(3), text(70), "你好"]
+    answer = server.client.post("/v1/embeddings", json={"input": texts, "model": "triage"})
+    body = answer.json()
+    assert (body["object"], body["model"]) == ("list", "triage")
+    assert [(row["object"], row["index"]) for row in body["data"]] == [("embedding", index) for index in range(3)]
+    vectors = [row["embedding"] for row in body["data"]]
+    loaded = on_onnx.load(store_and_key[0].model("triage").folder)
+    assert vectors == [loaded.embed([one])[0].tolist() for one in texts]
+    tokens = sum(min(len(one.split()) + 2, MAX_TOKENS) for one in texts)
+    assert body["usage"] == {"prompt_tokens": tokens, "total_tokens": tokens}
+    assert answer.headers["x-model-sha256"] == store_and_key[0].model("triage").id
+    single = server.client.post("/v1/embeddings", json={"input": texts[0], "encoding_format": "base64"}).json()
+    raw = base64.b64decode(single["data"][0]["embedding"])
+    assert list(struct.unpack(f"<{len(raw) // 4}f", raw)) == vectors[0]
 
 
 def test_below_the_limit_of_the_release_there_is_no_label(tmp_path: Path) -> None:
@@ -186,7 +204,11 @@ def test_a_problem_is_rfc_9457(server: Server) -> None:
         ("GET", "/v1/batches/" + "0" * 32, None, 404),
         ("GET", "/v1/batches/..%2f..%2freleases", None, 404),
         ("GET", "/v1/batches/../../home.json", None, 404),
-        ("POST", "/v1/embeddings", b'{"input": "w1"}', 422),
+        ("POST", "/v1/embeddings", b'{"input": 3}', 422),
+        ("POST", "/v1/embeddings", b'{"input": [[1, 2]]}', 422),
+        ("POST", "/v1/embeddings", b'{"input": "w1", "dimensions": 7}', 422),
+        ("POST", "/v1/embeddings", b'{"input": "w1", "encoding_format": "hex"}', 422),
+        ("POST", "/v1/embeddings", b'{"input": ["\\ud800"]}', 422),
         ("GET", "/docs/static/../../run.py", None, 404),
         ("GET", "/docs/static/%2e%2e/run.py", None, 404),
         ("POST", "/v1/predict", b"{", 400),
@@ -395,7 +417,7 @@ def test_the_description_lists_every_route_and_no_other(server: Server) -> None:
     batch = "/v1/batches/{batch}"
     assert set(document["paths"]) == {
         "/v1/predict", "/v1/embeddings", "/v1/models", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready",
-        "/v1/batches", batch, batch + "/cancel", batch + "/resume", batch + "/results",
+        "/v1/feedback", "/v1/batches", batch, batch + "/cancel", batch + "/resume", batch + "/results",
         models, models + "/ready", models + "/infer", versions, versions + "/ready", versions + "/infer",
     }  # fmt: skip
     references = set(find_references(document))
@@ -530,7 +552,7 @@ def test_a_full_queue_is_429_with_the_time_to_wait(store_and_key: tuple[Store, s
         assert ask(server, *["w1"] * 8).status_code == 200
 
 
-def test_a_passed_deadline_is_504_and_a_gone_client_frees_its_room(store_and_key: tuple[Store, str]) -> None:
+def test_a_passed_deadline_is_408_and_a_gone_client_frees_its_room(store_and_key: tuple[Store, str]) -> None:
     store, key = store_and_key
     room = {"SKERRY_SERVE__QUEUE_TEXTS": "30000", "SKERRY_SERVE__MAX_INPUTS": "30000"}
     with running(store.home, key, "--threads", "1", **room) as server:  # type: ignore[arg-type]
@@ -542,7 +564,7 @@ def test_a_passed_deadline_is_504_and_a_gone_client_frees_its_room(store_and_key
         wait_until(lambda: server.metric("skerry_queue_texts") == 0)
         assert server.metric("skerry_texts_total") == 0
         late = server.client.post("/v1/predict", content=many, headers={"x-request-timeout-ms": "20"})
-        assert late.status_code == 504
+        assert late.status_code == 408
         assert server.metric("skerry_queue_texts") == 0
         assert ask(server, "w1").status_code == 200
         assert server.metric("skerry_texts_total") == 1

@@ -246,7 +246,7 @@ def test_expired_texts_are_not_run() -> None:
             model.open.set()
             with pytest.raises(Problem) as caught:
                 await late.done
-            assert caught.value.status == 504
+            assert caught.value.status == 408
             await first.done
             await after.done
             assert model.seen == ["first", "after"]

@@ -416,6 +416,11 @@ class ReleaseSettings(Section):
     step_requests: int = Field(
         100, ge=1, description="requests that canary and live version must each have answered in a step"
     )
+    step_sessions: int = Field(
+        10,
+        ge=1,
+        description="different sessions (`X-Session`) or API keys that each version must have answered in a step",
+    )
     step_s: float = Field(60.0, ge=0, description="shortest time of a step")
     false_alarm: float = Field(
         0.05, gt=0, le=0.5, description="chance that a canary within its limits is ever rolled back"

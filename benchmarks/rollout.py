@@ -84,7 +84,7 @@ def request(source: random.Random, trial: Trial, version: Version, on_trial: boo
     """Draw what becomes of one request and tell the trial."""
     failed = source.random() < version.fails
     seconds = None if failed else source.lognormvariate(0, 0.5) * version.slowness
-    trial.add(Outcome(on_trial, failed, seconds))
+    trial.add(Outcome(on_trial, source.random(), failed, seconds))
     if source.random() < 0.1:
         trial.add(Outcome(on_trial, right=source.random() >= version.wrong))
 

@@ -110,9 +110,10 @@ def _log_ratio(counts: Share, guess: float, null: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request, or of one answer that feedback came for."""
+    """What became of one request, or of one answer that feedback came for. `who` tells those apart who ask."""
 
     canary: bool
+    who: float | None = None
     failed: bool | None = None  # None: feedback
     seconds: float | None = None  # the model's mean time for a text
     right: bool | None = None
@@ -136,16 +137,22 @@ class Trial:
         self._seconds: deque[float] = deque(maxlen=_LIVE_SECONDS)
         self._slow_s: float | None = None
         self._step = {False: 0, True: 0}  # requests of the live version and of the canary in this step
+        self._who: dict[bool, set[float]] = {False: set(), True: set()}  # no more of each than are needed
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         if outcome.failed is not None:
             self._step[outcome.canary] += 1
+            self._see(outcome.canary, outcome.who)
             self.comparisons["errors"].add(outcome.canary, outcome.failed)
         if outcome.seconds is not None:
             self._add_seconds(outcome.canary, outcome.seconds)
         if outcome.right is not None:
             self.comparisons["accuracy"].add(outcome.canary, not outcome.right)
+
+    def _see(self, canary: bool, who: float | None) -> None:
+        if who is not None and len(self._who[canary]) < self._settings.step_sessions:
+            self._who[canary].add(who)
 
     def _add_seconds(self, canary: bool, seconds: float) -> None:
         # The limit is set from what lay before a block, and stays for the block: the same for both versions.
@@ -160,6 +167,7 @@ class Trial:
     def begin_step(self) -> None:
         """Count anew for the next step; what was learnt about the canary stays."""
         self._step = {False: 0, True: 0}
+        self._who = {False: set(), True: set()}
 
     def verdict(self, step_s: float, last: bool) -> Verdict:
         """Say what to do after `step_s` seconds in this step; before the `last` one ends the canary must be shown to be safe.
@@ -174,6 +182,8 @@ class Trial:
         wanted, live, canary = self._settings.step_requests, self._step[False], self._step[True]
         if min(live, canary) < wanted or step_s < self._settings.step_s:
             return Verdict("hold", {"reason": "requests", "canary_step": canary, "live_step": live})
+        if min(map(len, self._who.values())) < self._settings.step_sessions:
+            return Verdict("hold", {"reason": "sessions"})  # a version's failures could be those of one who asks
         for name, one in self.comparisons.items():
             if one.worse >= (_DOUBT if last else alarm / 2):
                 return Verdict("hold", self._why(f"{name}-in-doubt", name))

@@ -107,7 +107,9 @@ class Feedback:
         if answered.status != 200 or answered.kind != "predict" or served.engine.plan.task != "classify":
             return
         labels = tuple(one.label if isinstance(one, Prediction) else None for one in answered.answers)
-        given = _Given(served.release.name, served.release.version, served.engine.labels, labels, served.drawn)
+        given = _Given(
+            served.release.name, served.release.version, served.engine.labels, labels, served.drawn is not None
+        )
         self._given[(answered.key, answered.request_id)] = given
         if len(self._given) > self._settings.feedback_requests:
             self._given.popitem(last=False)

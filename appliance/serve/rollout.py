@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ class Rollout:
     def answered(self, answered: Answered) -> None:
         """Note what became of a request. Called in the event loop: it only appends, and only while a canary is on trial."""
         served = answered.served
-        if served.release.canary is None or not served.drawn or answered.kind != "predict":
+        if served.drawn is None or answered.kind != "predict":
             return
         self._metrics.stage_requests.labels(served.release.name, served.version, served.stage).inc()
         outcome = outcome_of(answered)
@@ -66,7 +66,7 @@ class Rollout:
             self._outcomes.append((served.release.name, served.release.version, outcome))
 
     def judged(self, release: str, version: str, right: bool) -> None:
-        """Note what feedback says of an answer that the model `version` gave by the draw."""
+        """Note what feedback says of an answer that the draw let the model `version` give."""
         self._outcomes.append((release, version, Outcome(False, right=right)))
 
     def check(self) -> None:
@@ -98,7 +98,7 @@ class Rollout:
             running = self._running.get(name)
             if running and version in running.versions:
                 canary = version == running.versions[1]
-                running.trial.add(Outcome(canary, outcome.failed, outcome.seconds, outcome.right))
+                running.trial.add(replace(outcome, canary=canary))
 
     def _decide(self, name: str, serving: Serving, running: _Running) -> None:
         if serving.broken == running.versions[1]:
@@ -145,13 +145,14 @@ class Rollout:
 def outcome_of(answered: Answered) -> Outcome | None:
     """Return what a request tells of the version that answered it; None for what is not the model's doing.
 
-    A failure is a server error (5xx, the deadline that passed among them) or a text that the model could not answer; a
-    text that no model can read is its sender's. The time is the mean of the request's texts, without their waiting.
+    A failure is a server error (5xx), a deadline that passed (408) or a text that the model could not answer; a text
+    that no model can read is its sender's. The time is the mean of the request's texts, without their waiting.
     """
-    if answered.status >= 500:
-        return Outcome(False, failed=True)
+    if answered.status >= 500 or answered.status == 408:
+        return Outcome(False, answered.served.drawn, failed=True)
     if answered.status != 200:
         return None
     failed = any(isinstance(one, ApplianceError) and not isinstance(one, InputError) for one in answered.answers)
     times = answered.infer_s
-    return Outcome(False, failed, sum(times) / len(times) if times and not failed else None)
+    seconds = sum(times) / len(times) if times and not failed else None
+    return Outcome(False, answered.served.drawn, failed, seconds)

@@ -36,7 +36,7 @@ _FINEST = 10_000  # parts of the whole that a canary's share is told in
 class Served:
     """One loaded and warmed version of a release, at one of its stages. `sha256` is of the bytes that were loaded.
 
-    `drawn` tells that chance gave it the request, none that names its version.
+    `drawn` is where in [0, 1) the draw between live version and canary has put who asks; None where there was no draw.
     """
 
     release: Release
@@ -47,7 +47,7 @@ class Served:
     sha256: str = ""
     stage: str = "live"
     min_scores: Mapping[str, float] = field(default_factory=dict)
-    drawn: bool = True
+    drawn: float | None = None
 
     def abstain(self, prediction: Prediction) -> Prediction:
         """Return an answer without its label where its score lies below the label's limit."""
@@ -137,22 +137,20 @@ class Router:
         """Return the version that answers for the release `name`; None stands for the only one.
 
         A canary gets its share of those who ask: of API keys, and of sessions within a key. Who asks gets the same version
-        every time, and keeps the canary as its share grows; without a `key_id` the live version answers. Raises `Problem`: 503 while loading, 404 for an unknown
-        release or a version that does not serve, 422 when none is named and there are several.
+        every time, and keeps the canary as its share grows; without a `key_id` the live version answers.
+        Raises `Problem`: 503 while loading, 404 for an unknown release or a version that does not serve, 422 when none is
+        named and there are several.
         """
         serving = self._find(name)
         if version is not None:
             for served in serving.stages:
                 if served.version == version:
-                    return replace(served, drawn=False)
+                    return served
             raise _not_found()
-        if (
-            serving.canary
-            and key_id is not None
-            and self._share(serving.canary, key_id, session) < serving.pointer.percent / 100
-        ):
-            return serving.canary
-        return serving.live
+        if serving.canary is None or key_id is None:
+            return serving.live
+        drawn = self._draw(serving.canary, key_id, session)
+        return replace(serving.canary if drawn < serving.pointer.percent / 100 else serving.live, drawn=drawn)
 
     def versions(self, name: str) -> list[Served]:
         """List the versions of a release that answer: live, then canary. Raises `Problem` as `pick` does."""
@@ -181,7 +179,7 @@ class Router:
             raise _not_found()
         return found
 
-    def _share(self, canary: Served, key_id: str, session: bytes) -> float:
+    def _draw(self, canary: Served, key_id: str, session: bytes) -> float:
         # BLAKE2b with a key is a MAC (RFC 7693, 2.9): who asks cannot choose a session that falls to the canary.
         who = b"\0".join((canary.version.encode(), key_id.encode(), session))
         digest = blake2b(who, key=self._key, digest_size=8).digest()

@@ -61,7 +61,7 @@ def simulated(
         tried = source.random() < share
         fails, slowness, wrong = canary if tried else live
         failed = source.random() < fails
-        trial.add(Outcome(tried, failed, None if failed else source.lognormvariate(0, 0.5) * slowness))
+        trial.add(Outcome(tried, source.random(), failed, None if failed else source.lognormvariate(0, 0.5) * slowness))
         if source.random() < 0.1:
             trial.add(Outcome(tried, right=source.random() >= wrong))
         if number % 10 == 0:
@@ -105,9 +105,9 @@ def test_an_equal_canary_is_hardly_ever_rolled_back_even_without_a_margin() -> N
 def test_nothing_is_decided_before_the_step_has_its_requests_and_its_time() -> None:
     trial = Trial(SETTINGS)
     for number in range(SETTINGS.step_requests * 2 - 1):
-        trial.add(Outcome(number % 2 == 0, False, 0.01))
+        trial.add(Outcome(number % 2 == 0, number, False, 0.01))
     assert trial.verdict(3600, last=False).why["reason"] == "requests"
-    trial.add(Outcome(False, False, 0.01))
+    trial.add(Outcome(False, 1, False, 0.01))
     assert trial.verdict(1.0, last=False).action == "hold"
     assert trial.verdict(3600, last=False).action == "advance"
     trial.begin_step()
@@ -118,7 +118,7 @@ def test_before_the_last_step_the_canary_must_be_shown_to_be_safe() -> None:
     """A hundred requests without a failure do not show that fewer than 1 in 100 will fail."""
     trial = Trial(SETTINGS)
     for number in range(SETTINGS.step_requests * 2):
-        trial.add(Outcome(number % 2 == 0, False, None))
+        trial.add(Outcome(number % 2 == 0, number, False, None))
     assert trial.verdict(3600, last=False).action == "advance"
     assert trial.verdict(3600, last=True).why["reason"] == "errors-not-shown"
 
@@ -127,7 +127,18 @@ def test_the_same_limit_of_time_holds_for_both_versions_of_a_block() -> None:
     """Equal times, both with the same outliers, are no reason to act."""
     trial = Trial(SETTINGS)
     for number in range(2000):
-        trial.add(Outcome(number % 2 == 0, False, 1.0 if number % 50 < 2 else 0.01))
+        trial.add(Outcome(number % 2 == 0, number, False, 1.0 if number % 50 < 2 else 0.01))
     slow = trial.comparisons["latency"]
     assert abs(slow.live.bad / slow.live.seen - slow.canary.bad / slow.canary.seen) < 0.02
+    assert trial.verdict(3600, last=False).action == "advance"
+
+
+def test_one_who_asks_all_the_time_is_not_enough() -> None:
+    """What one client sends could be the reason for what its version does."""
+    trial = Trial(SETTINGS)
+    for number in range(1000):
+        trial.add(Outcome(number % 2 == 0, number % 4, False, 0.01))
+    assert trial.verdict(3600, last=False).why["reason"] == "sessions"
+    for number in range(40):
+        trial.add(Outcome(number % 2 == 0, number, False, 0.01))
     assert trial.verdict(3600, last=False).action == "advance"

@@ -28,6 +28,7 @@ SECRET = "110101194912310021"
 def store(tmp_path: Path) -> Store:
     store = Store.open(tmp_path / "home")
     promote(store, add_model(store), "triage")
+    promote(store, add_model(store, seed=1), "triage", "canary")
     return store
 
 
@@ -66,7 +67,7 @@ def test_a_judgement_counts_once_and_reaches_the_guard(store: Store) -> None:
     assert (first["right"], first["counted"], first["kept"]) == (True, True, True)
     assert desk.judge("r1", 1, LABELS[0])["counted"] is False
     assert desk.judge("r1", 0, LABELS[1])["right"] is False
-    version = desk.router.pick("triage").release.version
+    version = desk.router.pick("triage", None, "ann").release.version
     assert desk.told == [("triage", version, True), ("triage", version, False)]
     labels = {"model": "triage", "version": version[:12]}
     for verdict in ("right", "wrong"):

@@ -14,11 +14,11 @@ import pytest
 
 from appliance.api_keys import add_key
 from appliance.release.registry import promote, releases, rollback
-from appliance.schema import Model
+from appliance.schema import Event, Model
 from appliance.store import Store
 from tests.loading import load_here
 from tests.servers import Server, open_store, running
-from tests.tiny_onnx import add_model, text
+from tests.tiny_onnx import add_model, text, write_model
 
 TEXT = text(9, seed=4)
 
@@ -103,6 +103,59 @@ def test_a_shadow_answers_copies_that_nobody_sees(site: tuple[Store, Model, Mode
         assert time.monotonic() < until
         time.sleep(0.05)
     rollback(store, "triage")
+
+
+QUICK = {
+    "SKERRY_RELEASE__CANARY_PERCENTS": "[50, 100]",
+    "SKERRY_RELEASE__STEP_REQUESTS": "20",
+    "SKERRY_RELEASE__STEP_S": "0",
+    "SKERRY_RELEASE__MAX_ERROR_RISE": "0.2",
+    "SKERRY_RELEASE__MAX_SLOW_RISE": "0.8",
+}
+
+
+def add_broken(store: Store) -> Model:
+    """Register a model that loads and then answers no text: its scores are no numbers."""
+    import numpy as np
+    import onnx
+    from onnx import numpy_helper
+
+    with store.draft("model", "broken", meta={"format": "onnx"}) as draft:
+        write_model(draft.folder, "onnx")
+        model = onnx.load(draft.folder / "model.onnx")
+        bias = next(constant for constant in model.graph.initializer if constant.name == "bias")
+        bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), "bias"))
+        onnx.save(model, draft.folder / "model.onnx")
+    broken: Model = draft.artifact
+    return broken
+
+
+def ask_until_decided(store: Store, server: Server) -> Event:
+    """Let sessions ask until there is no canary any more; returns the event that says why."""
+    until = time.monotonic() + 40
+    while releases(store.home, "main")[0].canary:
+        versions(server, 50)
+        assert time.monotonic() < until, server.lines()
+    return Store.open(store.home, settings=store.settings).events("triage")[-1]
+
+
+def test_the_server_rolls_a_bad_canary_back_and_lets_a_good_one_go_live(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    live, good, broken = add_model(store, seed=0), add_model(store, seed=1), add_broken(store)
+    promote(store, live, "triage")
+    with running(store.home, add_key(store, "tester")[1], "--threads", "1", **QUICK) as server:  # type: ignore[arg-type]
+        promote(store, broken, "triage", "canary", percent=50)
+        event = ask_until_decided(store, server)
+        assert (event.verb, event.actor, event.details["reason"]) == ("rollback", "guard", "errors")
+        assert event.artifacts == (live.id, broken.id)
+        assert server.client.get("/v2/models/triage").json()["versions"] == [live.id[:12]]
+        promote(store, good, "triage", "canary", percent=50)
+        event = ask_until_decided(store, server)
+        assert (event.verb, event.actor, event.details["stage"]) == ("promote", "guard", "live")
+        assert releases(store.home, "main")[0].version == good.id
+        assert server.client.post("/v1/predict", json={"inputs": [TEXT]}).headers["x-model-sha256"] == good.id
+        assert server.metric("skerry_release_changes_total") == 2
+    assert store.audit()["ok"]
 
 
 class Load(threading.Thread):

@@ -224,5 +224,13 @@ def test_what_counts_as_a_failure(site: Site) -> None:
 
     good = Prediction("card", 0.9)
     assert [failed(200, good), failed(200, ApplianceError("x")), failed(200, InputError("x"))] == [False, True, False]
-    assert [failed(status, None) for status in (500, 503, 504)] == [True, True, True]
+    assert [failed(status, None) for status in (408, 500, 503)] == [True, True, True]
     assert [failed(status, None) for status in (413, 422, 429, 499)] == [None, None, None, None]
+
+
+def test_one_client_without_sessions_moves_no_canary(site: Site) -> None:
+    for _turn in range(500):
+        for key in ("one", "two", "three"):
+            site.guard.answered(answered(site.router.pick("triage", None, key, b"")))
+    site.look()
+    assert releases(site.store.home, "main")[0].percent == 20

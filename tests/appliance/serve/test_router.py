@@ -209,7 +209,7 @@ def test_the_versions_of_a_release_are_named(store: Store) -> None:
     router.load()
     assert [served.stage for served in router.versions("triage")] == ["live", "canary"]
     named = router.pick("triage", canary.id[:12])
-    assert (named.stage, named.drawn, named.sha256) == ("canary", False, canary.id)
+    assert (named.stage, named.drawn, named.sha256) == ("canary", None, canary.id)
 
 
 def test_a_version_that_goes_live_is_not_loaded_again(store: Store) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -135,7 +136,7 @@ class Watch:
             self._tell(alert)
         passed_s = now.at_s - self._moments[-2].at_s if len(self._moments) > 1 else 0.0
         for follower in self._followers:
-            follower.work(passed_s)
+            self._guarded(partial(follower.work, passed_s))
         minute = _minute()
         if self._minute is None:
             self._minute = (minute, now)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from appliance.serve.workers import Workers
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 5.0
 
 
 class Embedder:
@@ -33,14 +33,19 @@ class Embedder:
     def __call__(self, release: str, version: str, texts: Sequence[str]) -> np.ndarray[Any, Any] | None:
         """Return float32 (texts, hidden) of length 1, or None where the version has no embeddings.
 
-        Raises an `ApplianceError` when the version serves no more, or no answer comes in a minute.
+        Raises an `ApplianceError` when the version serves no more, or the workers find no time in a few seconds.
         """
         served = self._router.pick(release, version)
         if not served.engine.embedding_width:
             return None
-        if self._workers is None or self._loop is None:
-            raise BusyError(_("the server is starting"))
-        asked = asyncio.run_coroutine_threadsafe(_ask(self._workers, served, list(texts)), self._loop)
+        if self._workers is None or self._loop is None or self._loop.is_closed():
+            raise BusyError(_("the server starts or stops"))
+        asking = _ask(self._workers, served, list(texts))
+        try:
+            asked = asyncio.run_coroutine_threadsafe(asking, self._loop)
+        except RuntimeError as error:  # it has closed just now
+            asking.close()
+            raise BusyError(_("the server starts or stops")) from error
         try:
             return _rows(asked.result(_PATIENCE_S))
         except (TimeoutError, asyncio.CancelledError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import csv
 import json
 import os
@@ -24,7 +25,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def rows(name: str) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(file)
 
 
-@contextmanager
+@contextlib.contextmanager
 def server(home: Path) -> Iterator[tuple[int, int, float]]:
     """Start `skerry serve`; yields pid, port and the seconds from start to ready."""
     began = time.perf_counter()
@@ -309,15 +309,26 @@ def alone_and_under_load(home: Path, key: str, texts: list[str], clients: int) -
     )
 
 
+def tree(pid: int) -> list[int]:
+    """Return a process and all that it has started, those that still run."""
+    found = [pid]
+    for process in found:
+        for thread in Path(f"/proc/{process}/task").glob("*"):
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return found
+
+
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has used, all its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    """Return the CPU seconds that a process and those it has started have used, all their threads."""
+    fields = [Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split() for one in tree(pid)]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / TICK
 
 
 def memory_mb(pid: int) -> float:
-    """Return a process's resident memory in megabytes (10**6 bytes)."""
-    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) * 1024 / 1e6
+    """Return the memory of a process and those it has started in megabytes (10**6 bytes): what they share is counted once (`Pss`)."""
+    pages = [Path(f"/proc/{one}/smaps_rollup").read_text() for one in tree(pid)]
+    return sum(int(re.search(r"Pss:\s+(\d+) kB", page)[1]) for page in pages) * 1024 / 1e6
 
 
 if __name__ == "__main__":

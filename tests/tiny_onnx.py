@@ -28,6 +28,33 @@ def write_model(folder: Path, form: str = "onnx-int8", seed: int = 0, labels: tu
     return folder
 
 
+def write_tagger(folder: Path) -> Path:
+    """Write a model folder for the task `tag`: `w1` and `w3` begin a CARD, `w2` goes on with one. Returns `folder`."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_tokenizer(folder / "tokenizer.json")
+    logits = np.zeros((WORDS + 3, 3), np.float32)
+    for word in range(WORDS + 3):
+        logits[word, {4: 1, 5: 2, 6: 1}.get(word, 0)] = 5.0  # the first three are special
+    tensors = [numpy_helper.from_array(logits, "words")]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "tokens", 3])
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["words", "input_ids"], ["logits"])], "tagger", ends, [output], tensors
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), folder / "model.onnx"
+    )
+    write_plan(folder, Plan("onnx", "tag", ("O", "B-CARD", "I-CARD"), MAX_TOKENS, "", "tiny", ("en",)))
+    return folder
+
+
 def add_model(store: Store, name: str = "triage", form: str = "onnx-int8", seed: int = 0) -> Model:
     """Register a tiny model in the store; each seed is another version."""
     with store.draft("model", name, meta={"format": form}) as draft:
@@ -69,14 +96,18 @@ def _write_network(path: Path, form: str, seed: int, labels: int) -> None:
     constants += [
         numpy_helper.from_array(np.array([axis], np.int64), name) for name, axis in (("one", 1), ("last", -1))
     ]
+    constants.append(numpy_helper.from_array(np.array(0, np.int64), "zero"))
     nodes = [
         helper.make_node("Gather", ["words", "input_ids"], ["embedded"]),  # (batch, tokens, hidden)
         helper.make_node("MatMul", ["embedded", "layer"], ["mixed"]),
         helper.make_node("Tanh", ["mixed"], ["states"]),
         helper.make_node("Cast", ["attention_mask"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Unsqueeze", ["floats", "last"], ["mask"]),
-        helper.make_node("Mul", ["states", "mask"], ["seen"]),
-        helper.make_node("ReduceSum", ["seen", "one"], ["sum"], keepdims=0),  # (batch, hidden)
+        # Pooled as `to_onnx` does it, so that the order of the sum does not depend on the batch.
+        helper.make_node("Concat", ["mask", "mask"], ["two_masks"], axis=2),
+        helper.make_node("Transpose", ["two_masks"], ["mask_rows"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["mask_rows", "states"], ["two_sums"]),  # (batch, 2, hidden)
+        helper.make_node("Gather", ["two_sums", "zero"], ["sum"], axis=1),
         helper.make_node("ReduceSum", ["mask", "one"], ["count"], keepdims=0),
         helper.make_node("Div", ["sum", "count"], ["mean"]),
         helper.make_node("LpNormalization", ["mean"], ["pooled"], axis=1, p=2),

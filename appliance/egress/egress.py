@@ -65,7 +65,7 @@ def egress(
     """Make the package of a model, or of a data set's labels, and write it to the new file `out` when enough owners of API keys have allowed it.
 
     The package is made anew each time and known by the SHA-256 of its list of files: an approval (`secret`, an API key) is for exactly these bytes. Beside
-    `out` its form is written in any case. `serve_only` takes the newest export of a trained model, which runs without torch. Raises `PolicyError` for raw
+    `out` its form is written in any case. An approval that is not the last one needed writes no package: `waits` tells that. `serve_only` takes the newest export of a trained model, which runs without torch. Raises `PolicyError` for raw
     or unscrubbed data, for what cannot be shown to hold no word of few people, for too much accuracy lost and while approvals are missing,
     `InputError` when `out` is there already.
     """
@@ -89,14 +89,14 @@ def egress(
         allowed = approvals(store, _ACTION, digest, settings.approvals)
         told = _told(made, folder, digest, allowed, settings) | {"signer": fingerprint(public_key(keys))}
         if out is not None:
-            files = [(path.name, path.stat().st_size, file_sha256(path)) for path in sorted(folder.iterdir())]
-            page = out.with_name(f"{out.name}.form.html")
-            page.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(page, form(told | {"labels": made.labels, "changes": made.changes}, files, allowed.given).encode())  # fmt: skip
-            _require_allowed(told, page, allowed, settings)
-            sign_folder(folder, keys, header)
-            _leave(store, made, folder, digest, allowed, out)
-            told |= {"out": str(out), "form": str(page)}
+            page = _write_form(made, told, folder, allowed, out)
+            told |= {"form": str(page), "waits": not allowed.enough}
+            if allowed.enough:
+                sign_folder(folder, keys, header)
+                _leave(store, made, folder, digest, allowed, out)
+                told |= {"out": str(out)}
+            elif secret is None:
+                raise PolicyError(_waits(told, page))
     return told
 
 
@@ -125,17 +125,22 @@ def _told(made: Package, folder: Path, digest: str, allowed: Approval, settings:
     }
 
 
-def _require_allowed(told: dict[str, Any], page: Path, allowed: Approval, settings: EgressSettings) -> None:
-    if not allowed.enough:
-        raise PolicyError(
-            _(
-                "package {package} waits for {needed} owners of API keys, {count} so far: read `{form}`, then each gives the same command with `--approve`",
-                package=told["package"][:12],
-                needed=settings.approvals,
-                count=len(allowed.owners),
-                form=page,
-            )
-        )
+def _write_form(made: Package, told: dict[str, Any], folder: Path, allowed: Approval, out: Path) -> Path:
+    files = [(path.name, path.stat().st_size, file_sha256(path)) for path in sorted(folder.iterdir())]
+    page = out.with_name(f"{out.name}.form.html")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(page, form(told | {"labels": made.labels, "changes": made.changes}, files, allowed.given).encode())
+    return page
+
+
+def _waits(told: dict[str, Any], page: Path) -> str:
+    return _(
+        "package {package} waits for {needed} owners of API keys, {count} so far: read `{form}`, then each gives the same command with `--approve`",
+        package=told["package"][:12],
+        needed=told["needed"],
+        count=len(told["approvals"]),
+        form=page,
+    )
 
 
 def _leave(store: Store, made: Package, folder: Path, digest: str, allowed: Approval, out: Path) -> None:

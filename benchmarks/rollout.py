@@ -61,7 +61,7 @@ def main() -> None:
         print(f"| {name} | {runs} | {shares} | {requests:,.0f} | {tried:,.0f} |", flush=True)
 
 
-def simulate(seed: int, canary: Version, settings: ReleaseSettings, most: int = 20_000) -> tuple[str, int, int]:
+def simulate(seed: int, canary: Version, settings: ReleaseSettings, most: int = 10_000) -> tuple[str, int, int]:
     """Run one canary to its end: what was done, after how many requests, and how many of them were the canary's."""
     source, trial, live = random.Random(seed), Trial(settings), Version()
     step, tried = 0, 0

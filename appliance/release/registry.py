@@ -126,6 +126,8 @@ def promote(
             return current.release
         if current and to != "live" and current.target.version == model.id:
             raise PolicyError(_("`{model}` is the live version of `{name}` already", model=model.reference, name=name))
+        if to == "live":
+            _require_approvals(store, name, model.id, needed)
         target = Target(
             version=model.id,
             folder=model.folder.relative_to(store.home).as_posix(),
@@ -135,10 +137,10 @@ def promote(
             min_scores=dict(min_scores or {}),
         )
         verify(store.home, target)
-        if to == "live":
-            _require_approvals(store, name, model.id, needed)
         share = {"percent": percent} if to == "canary" else {}
         store.event("promote", (model.id,), release=name, stage=to, min_score=min_score, **share)
+        if to == "live" and needed:
+            spend(store, approval_of(name), model.id)
         return _write(store, _promoted(store, current, name, target, to, percent))
 
 
@@ -146,9 +148,11 @@ def go_live(store: Book, name: str, version: str, needed: int = 0, **why: Any) -
     """Make the canary `version` live; False when it is the canary no more. Raises `PolicyError` without `needed` approvals."""
 
     def change(current: Pointer, canary: Target) -> Pointer:
-        verify(store.home, canary)
         _require_approvals(store, name, version, needed)
+        verify(store.home, canary)
         store.event("promote", (version,), release=name, stage="live", **why)
+        if needed:
+            spend(store, approval_of(name), version)
         return _promoted(store, current, name, replace(canary, changed=store.now()), "live", 0)
 
     return _change_canary(store, name, version, change)
@@ -251,7 +255,6 @@ def _require_approvals(store: Book, name: str, version: str, needed: int) -> Non
                 owners=", ".join(there.owners) or _("nobody yet"),
             )
         )
-    spend(store, approval_of(name), version)
 
 
 def approval_of(name: str) -> str:

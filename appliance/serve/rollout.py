@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from appliance.errors import ApplianceError, InputError, PolicyError
+from appliance.errors import ApplianceError, InputError, IntegrityError, PolicyError
 from appliance.log import log
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import advance, end_canary, go_live
@@ -77,7 +77,7 @@ class Rollout:
         for name, serving in on_trial.items():
             try:
                 self._decide(name, serving, self._running[name])
-            except (ApplianceError, OSError) as error:
+            except Exception as error:  # the thread also follows pointers and keys
                 self._hold(name, self._running[name], type(error).__name__)
 
     def _follow(self, name: str, serving: Serving) -> _Running:
@@ -130,6 +130,9 @@ class Rollout:
                 action = "advance"
         except PolicyError:
             self._hold(name, running, "approvals")
+            return
+        except IntegrityError:
+            self._roll_back(name, running, {"reason": "changed"})
             return
         if done:
             self._metrics.release_changes.labels(name, action).inc()

@@ -200,7 +200,7 @@ class Router:
     def _try(self, pointer: Pointer) -> None:
         try:
             self._turn(pointer)
-        except ApplianceError as error:
+        except (ApplianceError, OSError) as error:
             self._failed[pointer.name] = pointer
             self._tell_failed(pointer.name, pointer.target, error)
 
@@ -222,7 +222,7 @@ class Router:
         # What is on trial must not keep a live version from serving.
         try:
             return self._take(pointer, target, stage)
-        except ApplianceError as error:
+        except (ApplianceError, OSError) as error:
             self._tell_failed(pointer.name, target, error)
             return None
 
@@ -254,7 +254,7 @@ class Router:
             )
         return loaded, sha256
 
-    def _tell_failed(self, name: str, target: Target, error: ApplianceError) -> None:
+    def _tell_failed(self, name: str, target: Target, error: Exception) -> None:
         self._metrics.load_failures.labels(name).inc()
         log("release failed", version=target.version[:12], error=type(error).__name__)
 

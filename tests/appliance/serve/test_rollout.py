@@ -234,3 +234,19 @@ def test_one_client_without_sessions_moves_no_canary(site: Site) -> None:
             site.guard.answered(answered(site.router.pick("triage", None, key, b"")))
     site.look()
     assert releases(site.store.home, "main")[0].percent == 20
+
+
+def test_a_canary_whose_file_changes_before_it_goes_live_goes_back(site: Site) -> None:
+    turn = 0
+    while releases(site.store.home, "main")[0].percent < 50:
+        site.requests(300, turn * 300)
+        site.look()
+        turn += 1
+    (site.canary.folder / "model.onnx").write_bytes(b"changed after it was loaded")
+    while releases(site.store.home, "main")[0].canary and turn < 20:
+        site.requests(300, turn * 300)
+        site.look()
+        turn += 1
+    (release,) = releases(site.store.home, "main")
+    assert (release.version, release.canary) == (site.live.id, None)
+    assert Store.open(site.store.home).events("triage")[-1].details["reason"] == "changed"

@@ -224,8 +224,8 @@ def _of_texts(ratio: float, window: Mapping[str, Any]) -> str:
         return _("the texts are like the first ones")
     share = round(window["auc"] * 100)
     if ratio <= _WARNING:
-        return _("the texts begin to differ from the first ones: of 100 pairs of a new and a first text, {share} can be told apart by their words (50 = chance)", share=share)  # fmt: skip
-    return _("the texts are no longer like the first ones: of 100 pairs of a new and a first text, {share} can be told apart by their words (50 = chance); label some of them and train again", share=share)  # fmt: skip
+        return _("the texts begin to differ from the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance)", share=share)  # fmt: skip
+    return _("the texts are no longer like the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance); label some of them and train again", share=share)  # fmt: skip
 
 
 def _of_labels(ratio: float, window: Mapping[str, Any]) -> str:

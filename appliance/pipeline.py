@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from appliance.base import find
-from appliance.errors import BusyError, InputError
+from appliance.errors import BusyError, HardwareError, InputError
 from appliance.jobs import step
+from appliance.log import log
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
 from appliance.store import Store, check_name
@@ -255,8 +256,10 @@ def chores(store: Store) -> None:
         ring.take_in(here)
         outbox.destroy_old(here)
         for release in outbox.waiting(here.home, project):
-            with suppress(BusyError):  # another worker is at it
+            try:
                 queue(here, "live", "appliance.pipeline:live", {"release": release}, background=True)
+            except (BusyError, HardwareError) as error:  # another worker is at it, or there is no room now
+                log("job not queued", verb="live", release=release, error=type(error).__name__)
 
 
 def curate(store: Store, dataset: str, overrides: Overrides = None) -> dict[str, Any]:

@@ -384,7 +384,7 @@ class DriftSettings(Section):
     """Whether texts and answers still look like those a version was first asked."""
 
     texts_a_minute: int = Field(30, ge=0, le=6000, description="texts looked at, at most; 0 = no drift is watched")
-    window_texts: int = Field(500, ge=50, le=2000, description="texts of one window; the first one is the reference")
+    window_texts: int = Field(500, ge=50, le=1000, description="texts of one window; the first one is the reference")
     max_separation: float = Field(
         0.6, gt=0.5, lt=1, description="AUC with which a classifier may tell a window's texts from the first one's"
     )

@@ -104,18 +104,22 @@ def separation(reference: np.ndarray[Any, Any], window: np.ndarray[Any, Any]) ->
     """
     import numpy as np
 
-    rows = np.concatenate([reference, window]).astype(np.float64)
+    rows = np.concatenate([reference, window]).astype(np.float32)
     rows -= rows.mean(axis=0)
     source = np.random.default_rng(0)
     side = np.concatenate([-np.ones(len(reference)), np.ones(len(window))])
-    sides = np.stack([side, *(source.permutation(side) for _ in range(_LOTS))], axis=1)  # (rows, 1 + lots)
+    sides = np.stack([side, *(source.permutation(side) for _ in range(_LOTS))], axis=1).astype(
+        np.float32
+    )  # (rows, 1 + lots)
     products = rows @ rows.T  # (rows, rows)
     scores = np.empty_like(sides)
     fold = source.permutation(len(rows)) % _FOLDS
     for number in range(_FOLDS):
         held, seen = fold == number, fold != number
         known = products[np.ix_(seen, seen)]
-        weights = np.linalg.solve(known + _RIDGE * np.eye(len(known)), sides[seen] - sides[seen].mean(axis=0))
+        weights = np.linalg.solve(
+            known + _RIDGE * np.eye(len(known), dtype=np.float32), sides[seen] - sides[seen].mean(axis=0)
+        )
         # Each fold's scores are centred on what its own training rows get, so that folds can be ranked together.
         scores[held] = products[np.ix_(held, seen)] @ weights - (known @ weights).mean(axis=0)
     ranks = np.empty_like(scores)

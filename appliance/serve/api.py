@@ -203,6 +203,8 @@ def _card(served: Served) -> dict[str, Any]:
         "languages": list(plan.languages),
         "max_tokens": plan.max_tokens,
         "min_score": served.min_score,
+        "min_scores": dict(served.min_scores),
+        "embedding_width": served.engine.embedding_width,
     }
 
 

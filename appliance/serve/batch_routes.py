@@ -191,9 +191,11 @@ async def _lines(request: Request, most_bytes: int, longest_bytes: int) -> Async
     size, rest = 0, b""
     async for part in request.stream():
         size += len(part)
-        if max(size, int(declared) if declared.isdigit() else 0) > most_bytes or len(rest) > longest_bytes:
+        if max(size, int(declared) if declared.isdigit() else 0) > most_bytes:
             raise Problem("content-too-large", _("the upload is larger than {limit} bytes", limit=most_bytes))
         *whole, rest = (rest + part).split(b"\n")
+        if any(len(line) > longest_bytes for line in (*whole, rest)):
+            raise Problem("content-too-large", _("a line is larger than {limit} bytes", limit=longest_bytes))
         yield whole
     yield [rest]
 

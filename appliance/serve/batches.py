@@ -111,6 +111,7 @@ class Batches:
         self.folder = home / "projects" / project / "batches"
         self._keys = keys
         self._data_keys: dict[str, bytes] = {}
+        self._seen: dict[Path, tuple[tuple[int, int], Batch]] = {}
 
     def begin(self, owner: str, model: str, probabilities: bool, time_limit_s: int | None) -> Draft:
         """Begin a batch for `owner`, to be answered by the release `model`. Raises `OSError` where there is no room, and what opening the key file raises."""
@@ -128,7 +129,7 @@ class Batches:
         found = []
         for path in self.folder.glob(f"*/{_ABOUT}"):
             with suppress(OSError, ValueError, TypeError):
-                found.append(Batch(**json.loads(path.read_bytes())))
+                found.append(self._read(path))
         return sorted(
             (batch for batch in found if owner in (None, batch.owner)), key=lambda batch: (batch.created, batch.id)
         )
@@ -138,7 +139,7 @@ class Batches:
         path = self.folder / identity / _ABOUT
         with suppress(OSError, ValueError, TypeError):
             if _ID.fullmatch(identity):
-                batch = Batch(**json.loads(path.read_bytes()))
+                batch = self._read(path)
                 if owner in (None, batch.owner):
                     return batch
         raise NotFoundError(_("there is no such batch; see `GET /v1/batches`"))
@@ -180,6 +181,7 @@ class Batches:
     def delete(self, batch: Batch) -> None:
         """Destroy a batch: its key first."""
         self._data_keys.pop(batch.id, None)
+        self._seen.pop(self.folder / batch.id / _ABOUT, None)
         _destroy(self.folder / batch.id)
 
     def sweep(self, days: int) -> None:
@@ -191,6 +193,15 @@ class Batches:
         for folder in self.folder.glob("*"):
             if folder.is_dir() and not (folder / _ABOUT).exists():
                 _destroy(folder)
+
+    def _read(self, path: Path) -> Batch:
+        # It is replaced by a rename, so a new inode or time tells of a change; thousands that have ended are read once.
+        state = path.stat()
+        seen = (state.st_ino, state.st_mtime_ns)
+        known = self._seen.get(path)
+        if known is None or known[0] != seen:
+            known = self._seen[path] = (seen, Batch(**json.loads(path.read_bytes())))
+        return known[1]
 
     def _key(self, identity: str) -> bytes:
         if identity not in self._data_keys:

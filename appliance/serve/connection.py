@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from appliance.serve.problems import Problem
+from appliance.serve.sending import send_problem
 from appliance.words import _
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -23,12 +25,14 @@ class Connection(HttpToolsProtocol):
     """A connection that counts what a request sends and since when. Subclass it to set the limits."""
 
     max_request_bytes: int
+    max_upload_bytes: int  # of a batch
+    max_connections: int
     read_s: float
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading_since: float | None = monotonic()
-        self._in_head, self._received_bytes = True, 0
+        self._in_head, self._received_bytes, self._most_bytes = True, 0, self.max_request_bytes
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, unless the request has grown too large."""
@@ -39,11 +43,9 @@ class Connection(HttpToolsProtocol):
             self.refuse(
                 Problem("head-too-large", _("the request's head is larger than {limit} bytes", limit=MAX_HEAD_BYTES))
             )
-        elif self._received_bytes > self.max_request_bytes:
+        elif self._received_bytes > self._most_bytes:
             self.refuse(
-                Problem(
-                    "content-too-large", _("the request is larger than {limit} bytes", limit=self.max_request_bytes)
-                )
+                Problem("content-too-large", _("the request is larger than {limit} bytes", limit=self._most_bytes))
             )
 
     def on_message_begin(self) -> None:
@@ -53,8 +55,12 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """Note that the head has arrived."""
+        """Note that the head has arrived, and turn the request away when there are too many."""
         self._in_head = False
+        uploads = self.url == b"/v1/batches" or self.url.startswith(b"/v1/batches?")
+        self._most_bytes = self.max_upload_bytes if uploads else self.max_request_bytes
+        full = max(len(self.connections), len(self.tasks)) > self.max_connections
+        self.app = cast("Any", _turn_away) if full else self.config.loaded_app
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -85,3 +91,9 @@ class Connection(HttpToolsProtocol):
             head = f"HTTP/1.1 {problem.status} -\r\ncontent-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+async def _turn_away(scope: Scope, _receive: Receive, send: Send) -> None:
+    """The application in place of ours while there are too many connections."""
+    problem = Problem("busy", _("the server has too many connections; ask again in a moment"), retry_after_s=1)
+    await send_problem(problem, scope, "-", send)

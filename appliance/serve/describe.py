@@ -210,6 +210,8 @@ class ModelCard(BaseModel):
     languages: list[str]
     max_tokens: int
     min_score: float
+    min_scores: dict[str, float] = Field(description="Labels with a limit of their own.")
+    embedding_width: int = Field(description="Numbers of an embedding; 0 where the model gives none.")
 
 
 class ModelList(BaseModel):

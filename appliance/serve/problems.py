@@ -27,6 +27,7 @@ KINDS = {
     "client-gone": (499, "The client has gone"),
     "internal": (500, "The server failed"),
     "part-missing": (501, "A part of Skerry is not installed"),
+    "busy": (503, "The server has too many connections"),
     "not-ready": (503, "The server is loading its models"),
     "engine-lost": (503, "The engine process has ended"),
     "no-keys": (503, "The server cannot encrypt"),

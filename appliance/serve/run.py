@@ -158,7 +158,12 @@ def _run(service: Service, loading: _Loading, listener: socket.socket, context: 
             return await super().on_tick(counter) or drained or loading.error is not None
 
     settings = service.settings
-    limits = {"read_s": settings.read_s, "max_request_bytes": 2 * settings.max_body_bytes + MAX_HEAD_BYTES}
+    limits = {
+        "read_s": settings.read_s,
+        "max_request_bytes": 2 * settings.max_body_bytes + MAX_HEAD_BYTES,
+        "max_upload_bytes": 2 * settings.max_batch_bytes + MAX_HEAD_BYTES,
+        "max_connections": settings.max_connections,
+    }
     _raise_file_limit(settings.max_connections + 64)
     _log_like_us("uvicorn.error")
     config = uvicorn.Config(
@@ -173,7 +178,6 @@ def _run(service: Service, loading: _Loading, listener: socket.socket, context: 
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=_CLOSE_S,
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )

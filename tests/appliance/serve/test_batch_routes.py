@@ -119,6 +119,16 @@ def test_what_is_no_batch_is_refused_and_leaves_nothing(
     assert sorted(folder.iterdir()) == before
 
 
+def test_an_upload_may_be_larger_than_a_request(tmp_path: Path) -> None:
+    store, key = home_with_release(tmp_path)
+    limits = {"SKERRY_SERVE__MAX_BODY_BYTES": "2000", "SKERRY_SERVE__MAX_BATCH_BYTES": "3000000"}
+    with running(store.home, key, **limits) as server:  # type: ignore[arg-type]
+        assert server.client.post("/v1/predict", json={"inputs": ["w1 " * 1000]}).status_code == 413
+        made = server.client.post("/v1/batches", content=b'"w1 w2 w3"\n' * 10_000, headers=LINES)
+        assert made.json()["total"] == 10_000
+        assert server.client.post("/v1/batches", content=b'"%s"' % (b"w" * 5000), headers=LINES).status_code == 413
+
+
 def test_a_batch_is_its_owners_alone(server: Server, store_and_key: tuple[Store, str]) -> None:
     made = server.client.post("/v1/batches", json={"inputs": ["w1"]}).json()
     other = {"authorization": f"Bearer {add_key(store_and_key[0], 'ward-4')[1]}"}

@@ -65,7 +65,7 @@ def test_5000_made_up_requests_find_no_fault_of_the_server(tmp_path: Path) -> No
         command = [
             str(programs / "schemathesis"), "run", f"{server.url}/openapi.json", "-H", f"Authorization: Bearer {key}",
             "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
-            "--max-examples", "400", "--generation-deterministic", "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all",
+            "--max-examples", "320", "--generation-deterministic", "--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all",
         ]  # fmt: skip
         quiet = os.environ | {"SCHEMATHESIS_HOOKS": "", "NO_COLOR": "1"}
         done = subprocess.run(command, capture_output=True, text=True, timeout=1500, env=quiet, cwd=tmp_path)

@@ -197,10 +197,10 @@ class Trial:
             return not one.live.seen or one.canary.seen >= self._settings.step_requests
         return one.safe >= -math.log(self._settings.false_alarm)
 
-    def _why(self, reason: str, name: str) -> dict[str, Any]:
+    def numbers(self, name: str) -> dict[str, float]:
+        """Return what was counted for a metric, its limit, and the stake against the canary (1 = nothing is known)."""
         one = self.comparisons[name]
         return {
-            "reason": reason,
             "canary_seen": one.canary.seen,
             "canary_bad": one.canary.bad,
             "live_seen": one.live.seen,
@@ -208,3 +208,6 @@ class Trial:
             "limit": one.margin,
             "evidence": round(math.exp(min(one.worse, 50.0)), 2),
         }
+
+    def _why(self, reason: str, name: str) -> dict[str, Any]:
+        return {"reason": reason} | self.numbers(name)

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.log import log
-from appliance.serve import batch_routes, describe, describe_batches, feedback, inference, protocol
+from appliance.serve import batch_routes, describe, describe_batches, feedback, inference, protocol, release_routes
 from appliance.serve.batch_work import BatchWork
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
@@ -131,6 +131,7 @@ def build_app(service: Service) -> FastAPI:
     if service.feedback:
         feedback.add_routes(app, service, service.feedback)
     _add_own(app, service)
+    release_routes.add_routes(app, service)
     protocol.add_routes(app, service)
     return app
 
@@ -164,7 +165,10 @@ async def _mirroring(app: FastAPI, service: Service) -> AsyncIterator[None]:
 
 
 def _add_own(app: FastAPI, service: Service) -> None:
-    routes: tuple[describe.Described, ...] = (*describe.INFERENCE, *(describe_batches.ROUTES if service.batches else ()))
+    routes: tuple[describe.Described, ...] = (
+        *describe.INFERENCE,
+        *(describe_batches.ROUTES if service.batches else ()),
+    )
     routes += feedback.ROUTES if service.feedback else ()
     document = cache(lambda: encode(describe.describe(app, routes)))
 

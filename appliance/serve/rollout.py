@@ -17,7 +17,7 @@ from appliance.errors import ApplianceError, InputError, IntegrityError, PolicyE
 from appliance.log import log
 from appliance.monitor.prometheus import Metrics
 from appliance.release.registry import advance, end_canary, go_live
-from appliance.release.trial import Outcome, Trial, Verdict
+from appliance.release.trial import METRICS, Outcome, Trial, Verdict
 from appliance.serve.router import Router, Serving
 from appliance.settings import ReleaseSettings
 from appliance.spool import Spool
@@ -68,6 +68,13 @@ class Rollout:
     def judged(self, release: str, version: str, right: bool) -> None:
         """Note what feedback says of an answer that the draw let the model `version` give."""
         self._outcomes.append((release, version, Outcome(False, right=right)))
+
+    def told(self, release: str) -> tuple[str, dict[str, dict[str, float]]] | None:
+        """Return why the canary of a release holds, as last found, and the numbers of each metric; None without one."""
+        running = self._running.get(release)
+        if running is None:
+            return None
+        return running.held, {name: running.trial.numbers(name) for name in METRICS}
 
     def check(self) -> None:
         """Count what was noted, decide for each canary, and act. Called once a second; raises nothing."""

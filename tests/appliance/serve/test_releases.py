@@ -74,6 +74,10 @@ def test_a_canary_answers_its_share_and_says_so(site: tuple[Store, Model, Model,
     assert 60 <= found[second.id[:12]] <= 140
     listed = server.client.get("/v2/models/triage").json()["versions"]
     assert listed == [first.id[:12], second.id[:12]]
+    (told,) = server.client.get("/v1/releases").json()["data"]
+    assert (told["name"], told["live"]["sha256"], told["shadow"]) == ("triage", first.id, None)
+    assert (told["canary"]["sha256"], told["canary"]["percent"]) == (second.id, 50)
+    assert set(told["canary"]["metrics"]) == {"errors", "latency", "accuracy"}
     named = server.client.get(f"/v2/models/triage/versions/{second.id[:12]}/ready")
     assert named.json()["ready"] is True
     rollback(store, "triage")

@@ -40,7 +40,7 @@ from appliance.train.classify import Lesson, Rows, read_lesson
 from appliance.train.train import train_rows, write_model
 
 DATA = ("banking77", "clinc150")
-COPIES = 3
+COPIES = 2
 EAGER_ROWS = 300
 COLUMNS = (
     "size_ratio",

@@ -39,7 +39,7 @@ from appliance.words import _
 if TYPE_CHECKING:
     from appliance.compress.distil import Transfer
 
-_COPIES = 3  # word-dropped copies of each row that students learn from
+_COPIES = 2  # copies of each row, of each kind, that students learn from
 _SOON, _LONG = (
     ("int8", "tiny"),
     ("small", "safe"),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import device
 from appliance.compress.student import Student, layers
+from appliance.compress.vocabulary import common_words, tokens, word_vectors
 from appliance.engine.on_torch import embeddings
 from appliance.settings import TrainSettings
 from appliance.train.classify import Rows
@@ -39,10 +40,12 @@ __all__ = [
     "Recovery",
     "Transfer",
     "drop_words",
+    "exchange_words",
     "identity",
     "kl_loss",
     "recover",
     "relation_loss",
+    "splice",
     "teach",
     "transfer",
     "untaught",
@@ -52,6 +55,11 @@ NO_LABEL = -1
 _RELATION_HEADS = 12
 _EPOCH_ROWS = 2_000, 20_000
 _CHECKPOINT_STEPS = 300
+_COMMON, _NEIGHBOURS, _EXCHANGED = (
+    12_000,
+    8,
+    (0.1, 0.5),
+)  # words that may come in; how many for each; the share exchanged
 _WORD = re.compile(
     r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+\s*"
 )  # a Han character, or a run of others
@@ -62,7 +70,7 @@ class Transfer:
     """What a student learns from: texts, the number of each one's label or `NO_LABEL`, and what the teachers answer.
 
     `logits` is float32 (rows, labels), the mean of all teachers; `embeddings` float32 (rows, hidden), those of the first, each of length 1.
-    `subjects` tell whom the first rows are about; the rows behind them are word-dropped copies.
+    `subjects` tell whom the first rows are about; the rows behind them are copies that were changed.
     """
 
     texts: tuple[str, ...] = field(repr=False)
@@ -85,7 +93,7 @@ class Recovery:
 
     epochs: float
     learning_rate: float
-    temperature: float = 4.0
+    temperature: float = 2.0
     label_share: float = 0.3
     embedding_weight: float = 0.0
     relation_weight: float = 0.0
@@ -102,7 +110,8 @@ def teach(teachers: Sequence[Student], texts: Sequence[str], scratch: Path) -> t
 
     logits, first = [], None
     for teacher in teachers:
-        found = embed(teacher.network, teacher.ids(texts), scratch / _key(teacher, texts))
+        network = copy.deepcopy(teacher.network).to(_place())
+        found = embed(network, teacher.ids(texts), scratch / _key(teacher, texts))
         first = found if first is None else first
         head: Any = teacher.network["head"]
         logits.append(found @ head.weight.detach().cpu().numpy().T + head.bias.detach().cpu().numpy())
@@ -124,8 +133,10 @@ def identity(student: Student) -> str:
 
 
 def transfer(teachers: Sequence[Student], rows: Rows, copies: int, seed: int, scratch: Path) -> Transfer:
-    """Make what a student learns from: `rows`, whose targets may be `NO_LABEL`, then `copies` word-dropped copies of each, taught by `teachers`."""
-    texts = rows.texts + tuple(drop_words(rows.texts, copies, seed))
+    """Make what a student learns from: `rows`, whose targets may be `NO_LABEL`, then of each `copies` with words dropped, `copies` spliced with other texts and
+    `copies` with words exchanged, taught by `teachers`."""
+    changed = drop_words(rows.texts, copies, seed) + splice(rows.texts, copies, seed)
+    texts = (*rows.texts, *changed, *exchange_words(teachers[0], rows.texts, copies, seed))
     logits, vectors = teach(teachers, texts, scratch)
     targets = rows.targets + (NO_LABEL,) * (len(texts) - len(rows))
     return Transfer(texts, targets, logits, vectors, rows.whom())
@@ -153,6 +164,65 @@ def drop_words(texts: Sequence[str], copies: int, seed: int, most: float = 0.5) 
             left = [word for word in words if source.random() >= share]
             dropped.append("".join(left or words[:1]).strip())
     return dropped
+
+
+def splice(texts: Sequence[str], copies: int, seed: int) -> list[str]:
+    """Return `copies` copies of each text, all texts once and then again: the head of the text and the tail of another one, cut between words at random.
+
+    What a text of two minds is, the teacher says. The same seed gives the same copies.
+    """
+    source = random.Random(seed)  # noqa: S311  no secret: a sample
+    cut = [_WORD.findall(text) for text in texts]
+    spliced = []
+    for words in cut * copies:
+        other = source.choice(cut)
+        head = words[: max(1, round(len(words) * source.random()))]
+        tail = other[round(len(other) * source.random()) :]
+        space = " " if head and tail and head[-1][-1:].isascii() else ""
+        spliced.append(("".join(head).rstrip() + space + "".join(tail)).strip())
+    return spliced
+
+
+def exchange_words(student: Student, texts: Sequence[str], copies: int, seed: int) -> list[str]:
+    """Return `copies` copies of each text, all texts once and then again, with a random share of the common words exchanged for one of like meaning.
+
+    Of like meaning are the nearest in the student's embedding table, so that a smaller model also learns words that no text of the site holds. The
+    share is drawn for each copy; the same seed gives the same copies. After Jiao et al. 2020 (arXiv 1909.10351, section 3.3), who ask a language model for words.
+    """
+    from tokenizers import Tokenizer
+
+    source = random.Random(seed)  # noqa: S311  no secret: a sample
+    reader = Tokenizer.from_buffer(student.tokenizer)
+    read = reader.encode_batch(list(texts), add_special_tokens=False)
+    near = _words_of_like_meaning(student, {token for row in read for token in row.ids})
+    exchanged = []
+    for _copy in range(copies):
+        for text, row in zip(texts, read, strict=True):
+            share, parts, done = source.uniform(*_EXCHANGED), [], 0
+            for token, (start, end) in zip(row.ids, row.offsets, strict=True):
+                inside = text[end : end + 1].isascii() and text[end : end + 1].isalnum()  # of a longer word
+                if token in near and not inside and source.random() < share:
+                    parts += [text[done:start], " " * text[start:end].startswith(" "), source.choice(near[token])]
+                    done = end
+            exchanged.append("".join([*parts, text[done:]]))
+    return exchanged
+
+
+def _words_of_like_meaning(student: Student, seen: set[int]) -> dict[int, list[str]]:
+    """Return for each common word among the tokens `seen` the nearest other ones."""
+    import numpy as np
+
+    names = tokens(student.tokenizer)
+    common = common_words(student.tokenizer, student.plan.languages)[:_COMMON]
+    vectors = word_vectors(student, common)
+    near: dict[int, list[str]] = {}
+    for place, word in enumerate(common):
+        if word in seen:
+            likeness = vectors @ vectors[place]
+            likeness[place] = -np.inf
+            best = np.argsort(-likeness, kind="stable")[:_NEIGHBOURS]
+            near[word] = [names[common[other]].lstrip("\u2581") for other in best]
+    return near
 
 
 def kl_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -217,7 +287,7 @@ def recover(
     """
     import torch
 
-    place = "cuda" if torch.cuda.is_available() else "cpu"
+    place = _place()
     network = copy.deepcopy(student.network).to(place)
     for module in network.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -233,6 +303,12 @@ def recover(
         loss=_Loss(rows, recovery, guide, place),
     )
     return replace(student, network=network.to("cpu").eval())
+
+
+def _place() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _steps(recovery: Recovery, rows: int) -> int:

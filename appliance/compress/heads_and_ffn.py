@@ -49,12 +49,12 @@ def importance(student: Student, ids: Sequence[Sequence[int]], targets: Sequence
     import torch
 
     network, found = student.network.eval(), _Found(student.network)
-    done = 0
+    place, done = next(network.parameters()).device, 0
     with found.watching():
         for rows in batches_of_like_length([len(row) for row in ids], _BATCH_ROWS, _BATCH_TOKENS):
-            input_ids, mask = map(torch.from_numpy, pad([ids[row] for row in rows]))
+            input_ids, mask = (torch.from_numpy(values).to(place) for values in pad([ids[row] for row in rows]))
             answer = logits(network, input_ids, mask)
-            wanted = torch.tensor([targets[row] for row in rows])
+            wanted = torch.tensor([targets[row] for row in rows], device=place)
             found.add(torch.nn.functional.cross_entropy(answer, wanted, reduction="sum"))
             done += len(rows)
             progress("importance", done, len(ids))
@@ -98,7 +98,7 @@ class _Found:
             product = (self._seen[key] * gradient).detach().sum(1)  # (batch, width): summed over tokens
             if kind == "heads":
                 product = product.unflatten(-1, (self._layers[number].attention.self.num_attention_heads, -1)).sum(-1)
-            getattr(self, kind)[number] += product.abs().sum(0).double().numpy()
+            getattr(self, kind)[number] += product.abs().sum(0).double().cpu().numpy()
         self._seen.clear()
 
 

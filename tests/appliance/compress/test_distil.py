@@ -15,9 +15,19 @@ import torch
 
 from appliance import jobs
 from appliance.compress import distil
-from appliance.compress.distil import NO_LABEL, Recovery, Transfer, drop_words, kl_loss, relation_loss
+from appliance.compress.distil import (
+    NO_LABEL,
+    Recovery,
+    Transfer,
+    drop_words,
+    exchange_words,
+    kl_loss,
+    relation_loss,
+    splice,
+)
 from appliance.compress.layers import divergence, keep_layers
 from appliance.compress.student import Student, with_network
+from appliance.compress.vocabulary import common_words, tokens
 from appliance.engine.on_torch import in_batches, logits
 from appliance.train.classify import Rows
 from tests.fakes import tiny_records
@@ -99,6 +109,33 @@ def test_word_dropping_leaves_words_in_their_order_and_never_none() -> None:
     assert len({len(copy) for copy in copies[2::5]}) > 2
 
 
+def test_splicing_joins_a_head_and_a_tail() -> None:
+    """Each copy begins like its text and ends like some text; words stay whole; the same seed gives the same copies."""
+    texts = ("please check the card today", "card", "请今天检查银行卡", "", "pay 3 times")
+    copies = splice(texts, 20, seed=0)
+    assert len(copies) == 100 and copies == splice(texts, 20, seed=0) != splice(texts, 20, seed=1)
+    for number, copy in enumerate(copies):
+        text = texts[number % 5]
+        assert copy.startswith(text[:1])
+        assert not text or any(copy.endswith(other[-1:]) for other in texts if other) or copy in text
+        assert set(copy.split()) <= {word for one in texts for word in one.split()} or not copy.isascii()
+    assert len(set(copies[::5])) > 5
+
+
+def test_words_are_exchanged_for_common_ones_and_the_rest_stays(tiny: Student) -> None:
+    """The nearest in the embedding table come in, other characters stay where they were, and the same seed gives the same copies."""
+    texts = ("please check the card today!", "卡 3")
+    copies = exchange_words(tiny, texts, 20, seed=0)
+    assert len(copies) == 40 and copies == exchange_words(tiny, texts, 20, seed=0) != exchange_words(tiny, texts, 20, 1)
+    names = tokens(tiny.tokenizer)
+    common = {names[word] for word in common_words(tiny.tokenizer, ("en",))}
+    for copy in copies[::2]:
+        words = copy.removesuffix("!").split()
+        assert copy.endswith("!") and len(words) == 5
+        assert all(word in common or word == old for word, old in zip(words, texts[0][:-1].split(), strict=True))
+    assert len(set(copies[::2])) > 3 and set(copies[1::2]) == {texts[1]}
+
+
 def test_several_teachers_teach_their_mean(tiny: Student, tmp_path: Path) -> None:
     """Logits are the mean of both, embeddings those of the first; what was taught is read again, not made again."""
 
@@ -118,9 +155,9 @@ def test_several_teachers_teach_their_mean(tiny: Student, tmp_path: Path) -> Non
 
 def test_copies_have_no_label_and_inherit_no_subject(rows: Transfer) -> None:
     """The rows come first, then the copies, whose answers are the teacher's of the copy."""
-    assert len(rows) == 120 and len(rows.subjects) == 60
-    assert rows.texts[:60] == ROWS.texts and rows.targets == ROWS.targets + (NO_LABEL,) * 60
-    assert rows.logits.shape == (120, 3) and rows.embeddings.shape == (120, 32)
+    assert len(rows) == 240 and len(rows.subjects) == 60
+    assert rows.texts[:60] == ROWS.texts and rows.targets == ROWS.targets + (NO_LABEL,) * 180
+    assert rows.logits.shape == (240, 3) and rows.embeddings.shape == (240, 32)
 
 
 @pytest.mark.parametrize(

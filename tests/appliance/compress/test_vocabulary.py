@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from appliance.compress import vocabulary
-from appliance.compress.student import Student
+from appliance.compress.student import Student, with_network
 from appliance.engine.on_torch import in_batches, logits
 from appliance.errors import InputError
 from tests.fakes import TEXTS
@@ -69,6 +71,23 @@ def test_common_words_come_in_the_order_of_the_vocabulary(tiny: Student) -> None
     )
     assert len(few) == 2 and len(many) == 20
     assert few < many and max(few) < min(many - few)
+
+
+def test_common_words_near_to_those_of_the_texts_come_first(tiny: Student) -> None:
+    """A word whose vector is that of a word that many hold goes before more frequent ones, and held words count among the reserve."""
+    words = vocabulary.common_words(tiny.tokenizer, tiny.plan.languages)
+    held, near = words[0], words[-1]
+    name = vocabulary.tokens(tiny.tokenizer)[held]
+
+    def turn(network: torch.nn.ModuleDict) -> None:
+        encoder: Any = network["encoder"]
+        with torch.no_grad():
+            encoder.embeddings.word_embeddings.weight[near] = encoder.embeddings.word_embeddings.weight[held]
+
+    student = with_network(tiny, turn)
+    without = set(vocabulary.choose_tokens(student, [name] * 10, [None] * 10, reserve=1))
+    kept = set(vocabulary.choose_tokens(student, [name] * 10, [None] * 10, reserve=2))
+    assert held in without and kept - without == {near}
 
 
 def _unigram(student: Student, letters: str = "abcdefgh") -> Student:

@@ -417,7 +417,7 @@ def test_the_description_lists_every_route_and_no_other(server: Server) -> None:
     batch = "/v1/batches/{batch}"
     assert set(document["paths"]) == {
         "/v1/predict", "/v1/embeddings", "/v1/models", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready",
-        "/v1/feedback", "/v1/batches", batch, batch + "/cancel", batch + "/resume", batch + "/results",
+        "/v1/feedback", "/v1/releases", "/v1/batches", batch, batch + "/cancel", batch + "/resume", batch + "/results",
         models, models + "/ready", models + "/infer", versions, versions + "/ready", versions + "/infer",
     }  # fmt: skip
     references = set(find_references(document))

@@ -179,21 +179,28 @@ def test_out_of_time_it_keeps_what_it_has_and_goes_on_when_told(server: Server) 
     server.client.delete(f"/v1/batches/{made['id']}")
 
 
-def test_a_killed_server_goes_on_and_no_row_is_lost_or_twice(tmp_path: Path) -> None:
+def test_a_server_that_is_stopped_or_killed_goes_on_and_no_row_is_lost_or_twice(tmp_path: Path) -> None:
     store, key = home_with_release(tmp_path)
-    with running(store.home, key, "--threads", "1") as first:
-        made = first.client.post("/v1/batches", content=many(6_000), headers=LINES).json()
-        while first.client.get(f"/v1/batches/{made['id']}").json()["state"] == "queued":
-            time.sleep(0.01)
-        time.sleep(0.3)
-        first.process.send_signal(signal.SIGKILL)
-        first.process.wait()
-    with running(store.home, key, "--threads", "1") as second:
-        batch = ended(second.client, made["id"])
-        rows = results(second.client, made["id"])
-    assert (batch["done"], batch["failed"]) == (6_000, 0)
-    assert [row["index"] for row in rows] == list(range(6_000))
-    assert [row["id"] for row in rows] == [f"row-{number}" for number in range(6_000)]
+    rows = 4_000
+    identity = ""
+    for end, code in ((signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        with running(store.home, key, "--threads", "1") as server:
+            if not identity:
+                identity = server.client.post("/v1/batches", content=many(rows), headers=LINES).json()["id"]
+            before = server.client.get(f"/v1/batches/{identity}").json()["done"]
+            path = store.home / "projects" / "main" / "batches" / identity / "answers"
+            size = path.stat().st_size if path.exists() else 0
+            while not path.exists() or path.stat().st_size < size + 5_000:
+                time.sleep(0.01)
+            server.process.send_signal(end)
+            assert server.process.wait(20) == code
+        assert before < rows
+    with running(store.home, key, "--threads", "1") as server:
+        batch = ended(server.client, identity)
+        answered = results(server.client, identity)
+    assert (batch["done"], batch["failed"]) == (rows, 0)
+    assert [row["index"] for row in answered] == list(range(rows))
+    assert [row["id"] for row in answered] == [f"row-{number}" for number in range(rows)]
 
 
 def test_without_the_key_file_no_batch_is_taken(tmp_path: Path) -> None:

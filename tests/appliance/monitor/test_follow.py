@@ -152,6 +152,17 @@ def test_a_window_is_told_in_plain_words(ratios: dict[str, float], words: list[s
         assert word in sentence
 
 
+def test_the_overview_tells_of_the_newest_window(tmp_path: Path, keys: Keys) -> None:
+    following = follower(tmp_path, keys)
+    following.offer("triage", VERSION, answered(100, 0))
+    following.work(0)
+    following.offer("triage", VERSION, answered(50, 1, ("medicine", "appointment")))
+    following.work(0)
+    (line,) = follow.overview(tmp_path, "main")
+    assert (line["release"], line["version"], line["texts"], line["windows"]) == ("triage", VERSION, 50, 2)
+    assert "no longer like the first ones" in line["verdict"]
+
+
 def test_a_damaged_file_of_windows_is_no_end(tmp_path: Path) -> None:
     path = tmp_path / "projects" / "main" / "monitor" / "drift" / "triage.json"
     follow.write_window(path, {"texts": 1})

@@ -16,7 +16,7 @@ import pytest
 
 from appliance.errors import HardwareError, PolicyError, SettingsError
 from appliance.monitor.alerts import Alert
-from appliance.monitor.receivers import Courier, receivers
+from appliance.monitor.receivers import Courier, receivers, try_out
 from appliance.settings import AlertsSettings
 from tests.appliance.serve.test_run import certificate
 
@@ -191,3 +191,16 @@ def test_a_line_that_is_full_counts_and_does_not_block() -> None:
     assert 3 <= len(failed) <= 5
     release.set()
     courier.stop()
+
+
+def test_a_trial_reaches_every_receiver_and_tells_how_each_took_it(tmp_path: Path) -> None:
+    settings = AlertsSettings(file=tmp_path / "alerts", syslog=str(tmp_path / "nobody"))
+    first, second = try_out(settings, "main")
+    assert (first["receiver"], first["ok"], second["receiver"], second["ok"]) == ("syslog", False, "file", True)
+    assert "there is no such file" in first["error"]
+    assert json.loads((tmp_path / "alerts").read_text("utf-8"))["name"] == "Trial"
+
+
+def test_a_trial_needs_a_receiver() -> None:
+    with pytest.raises(SettingsError, match=r"alerts\.syslog"):
+        try_out(AlertsSettings(), "main")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,23 @@ def test_what_nobody_takes_in_does_not_fill_the_disk(store: Store) -> None:
     assert ring.read(store, 1000)[-1]["minute"] == row(499)["minute"]
 
 
+def test_the_overview_has_a_line_a_release_and_minute(store: Store) -> None:
+    release = {"requests": 3.0, "failed": 1, "texts": 4.0, "p50_ms": 8.2, "p95_ms": 9.0, "p99_ms": None}
+    machine = {"queue_texts": 2.0, "cpu_share": 0.5, "memory_share": 0.4, "alerts": ["DiskFull"]}
+    ring.append(store.home, "main", row(0, releases={"a": release, "b": release}, **machine))
+    first, second = ring.overview(store)
+    assert (first["release"], second["release"]) == ("a", "b")
+    assert (first["requests"], first["failed"], first["p99_ms"], first["alerts"]) == (3, 1, None, ["DiskFull"])
+
+
 def append_many(home: Path, server: str) -> None:
     for minute in range(60):
         ring.append(home, "main", row(minute, server))
 
 
 def test_servers_append_while_rows_are_taken_in(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    servers = [context.Process(target=append_many, args=(store.home, name)) for name in ("a", "b")]
+    """Each append opens and locks the file anew, so that two threads stand for two servers."""
+    servers = [threading.Thread(target=append_many, args=(store.home, name)) for name in ("a", "b")]
     for server in servers:
         server.start()
     while any(server.is_alive() for server in servers):

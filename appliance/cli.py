@@ -1039,17 +1039,23 @@ def monitor_outbox(
     take: Annotated[
         str | None, typer.Option("--take", help=_("Release whose texts to scrub into the data set `live-RELEASE`."))
     ] = None,
+    destroy: Annotated[str | None, typer.Option("--destroy", help=_("Release whose texts to destroy unread."))] = None,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
 ) -> None:
-    from appliance.monitor.outbox import waiting
+    from appliance.monitor import outbox
     from appliance.settings import home_folder
 
+    if take is not None and destroy is not None:
+        raise SettingsError(_("give `--take` or `--destroy`, not both"))
     if take is not None:
         _job("live", {"release": take}, project, json, background)
         return
-    found = waiting(home_folder(), project)
+    if destroy is not None:
+        _show({"release": destroy, "destroyed": outbox.destroy(_store(project), destroy)}, json)
+        return
+    found = outbox.waiting(home_folder(), project)
     _show({"waiting": [{"release": release, "rows": rows} for release, rows in found.items()]}, json)
 
 

@@ -107,6 +107,7 @@ def _labels() -> dict[str, str]:
         "default": _("default"),
         "deleted": _("deleted"),
         "description": _("description"),
+        "destroyed": _("destroyed"),
         "details": _("details"),
         "difference": _("difference"),
         "digest": _("digest"),

@@ -27,7 +27,7 @@ from appliance.settings import OutboxSettings
 if TYPE_CHECKING:
     from appliance.store import Store
 
-__all__ = ["Outbox", "destroy_old", "taken", "waiting"]
+__all__ = ["Outbox", "destroy", "destroy_old", "taken", "waiting"]
 
 _PURPOSE, _DAY = "outbox", "day.json"
 _SCORES = 1000  # of the newest answers, that the least certain are chosen by
@@ -122,6 +122,14 @@ def _record(store: Store, line: bytes, number: int) -> Record:
     identity = hashlib.sha256(outer["sealed"].encode("ascii")).hexdigest()[:32]
     kept = {"answer": row["label"] or "", "score": str(row["score"]), "version": row["version"], "day": outer["day"]}
     return Record(identity, row["text"], source=Source("outbox", number, kept=kept))
+
+
+def destroy(store: Store, release: str) -> int:
+    """Destroy the texts of a release that wait; an event says how many. Returns how many."""
+    with lines.taken(_path(_folder(store.home, store.project), release)) as rows:
+        if rows:
+            store.event("outbox destroy", release=release, rows=len(rows))
+    return len(rows)
 
 
 def destroy_old(store: Store) -> int:

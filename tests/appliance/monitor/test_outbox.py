@@ -146,5 +146,15 @@ def test_what_has_waited_too_long_is_destroyed(store: Store) -> None:
     assert outbox.destroy_old(store) == 0
 
 
+def test_they_can_be_destroyed_unread_and_an_event_says_so(store: Store) -> None:
+    box = filled(store)
+    unsure(box, 3)
+    box.work(0)
+    assert outbox.destroy(store, "triage") == 3
+    assert outbox.waiting(store.home, "main") == {}
+    assert outbox.destroy(store, "triage") == 0
+    assert [(event.verb, event.details["rows"]) for event in store.events("triage")] == [("outbox destroy", 3)]
+
+
 def test_it_is_off_by_default(tmp_path: Path) -> None:
     assert load(tmp_path).outbox.rows_a_day == 0

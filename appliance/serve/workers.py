@@ -31,6 +31,7 @@ Answer = Prediction | bytes | ApplianceError
 _SMOOTHING = 0.05  # weight of the newest text in the mean time of a token
 _BYTES_PER_TOKEN = 4  # of UTF-8: English has 4 to 5, Chinese 3
 _SPECIAL_TOKENS = 2
+_MOST_PASSED = 32  # requests that a batch may leave out, for another model or for their length, before it is full
 _TOKENS_PER_TEXT = 64  # room for a text, where the settings name none in tokens
 _PATIENCE_S = 10.0  # how long what waits is kept for an engine process that does not come back
 
@@ -116,7 +117,7 @@ class Line:
         batch: list[tuple[Job, int]] = []
         passed: list[Job] = []
         left = most_tokens
-        while self._jobs and len(batch) < most_texts:
+        while self._jobs and len(batch) < most_texts and len(passed) < _MOST_PASSED:
             job = self._jobs.popleft()
             if job.stopped:
                 continue

@@ -9,18 +9,21 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from appliance import device, engine
-from appliance.engine.on_onnx import saturates
+from appliance.engine.on_onnx import OnnxEngine, provider_of, saturates
+from appliance.engine.onnx_file import open_session
 from appliance.engine.plan import Plan, read_plan, write_plan
-from appliance.errors import InputError
-from tests.tiny_onnx import LABELS, MAX_TOKENS, text, write_model
+from appliance.engine.texts import Reader
+from appliance.errors import InputError, MissingPartError
+from tests.tiny_onnx import LABELS, MAX_TOKENS, text, write_model, write_tagger
 
 TEXTS = [text(1 + number * 7 % 60, number) for number in range(60)]
 
@@ -133,6 +136,53 @@ def test_the_exact_kernel_is_taken_only_where_weights_of_8_bits_would_saturate(
     assert engine.load(folder).predict(["w1"])
     assert ("session.x64quantprecision" in entries) is exact
     assert entries["session.intra_op.allow_spinning"] == "0"
+
+
+@pytest.mark.parametrize("wanted", ["auto", "cpu", "tensorrt"])
+def test_without_a_gpu_the_cpu_runs_it(monkeypatch: pytest.MonkeyPatch, wanted: Any) -> None:
+    monkeypatch.setattr(device, "gpus", lambda: ())
+    assert provider_of(wanted) == "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_gpu_is_taken_where_the_runtime_can_use_it(monkeypatch: pytest.MonkeyPatch, here: bool) -> None:
+    monkeypatch.setattr(device, "gpus", lambda: (device.Gpu("a GPU", 10**9, 10**9, 9.0),))
+    providers = ["CUDAExecutionProvider"] * here + ["CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    assert provider_of("auto") == providers[0]
+    if here:
+        assert provider_of("cuda") == "CUDAExecutionProvider"
+    else:
+        with pytest.raises(MissingPartError, match="extra `gpu`"):
+            provider_of("cuda")
+
+
+def test_embeddings_have_length_one_and_are_what_the_head_reads(folder: Path) -> None:
+    """For this network, with a plain head, logits are a product of the embedding: any two texts near in one are near in the other."""
+    model: Any = engine.load(folder)
+    found = model.embed(TEXTS)
+    assert found.shape == (60, model.embedding_width) == (60, 32)
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1.0, abs=1e-5)
+    if model.plan.format == "onnx":
+        initial = {one.name: numpy_helper.to_array(one) for one in onnx.load(folder / "model.onnx").graph.initializer}
+        assert found @ initial["head"] + initial["bias"] == pytest.approx(model.logits(TEXTS), abs=1e-5)
+
+
+def test_asking_for_embeddings_changes_no_logit(folder: Path) -> None:
+    """The graph has one more output than its file; the answers are those of the file, bit for bit."""
+    plain = OnnxEngine(
+        read_plan(folder),
+        Reader(folder, read_plan(folder)),
+        open_session((folder / "model.onnx").read_bytes(), folder / "model.onnx"),
+    )
+    assert np.array_equal(engine.load(folder).logits(TEXTS), plain.logits(TEXTS))
+
+
+def test_a_graph_without_normalisation_has_no_embeddings(tmp_path: Path) -> None:
+    model: Any = engine.load(write_tagger(tmp_path))
+    assert model.embedding_width == 0
+    with pytest.raises(InputError, match="no embeddings"):
+        model.run([[1, 2]], "embed")
 
 
 # -- hostile and broken files ----------------------------------------------------------------------------------------

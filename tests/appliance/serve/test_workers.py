@@ -27,7 +27,8 @@ from appliance.serve.engine_process import EngineProcess, Loaded
 from appliance.serve.problems import Problem
 from appliance.serve.workers import Job, Workers, cost_of
 from appliance.settings import ServeSettings
-from tests.tiny_onnx import LABELS, text, write_model
+from tests.servers import home_with_release, running
+from tests.tiny_onnx import LABELS, text, write_model, write_tagger
 
 PLAN = Plan("ngrams", "classify", ("a", "b"), 16, "", "tiny", ("en",))
 
@@ -374,3 +375,31 @@ def test_a_folder_that_holds_no_model_is_refused_and_the_process_goes_on(tmp_pat
             made.load(tmp_path)
         assert made.load(write_model(tmp_path / "good")).labels == LABELS
         assert made.restarts == 0
+
+
+def test_a_server_whose_engine_is_killed_answers_again(tmp_path: Path) -> None:
+    """`kill -9` of the process that holds the models: the server itself lives on, and no request hangs."""
+    store, key = home_with_release(tmp_path)
+    with running(store.home, key) as server:
+        before = server.client.post("/v1/predict", json={"inputs": [text(5)]}).json()
+        [child] = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        server.wait_for("engine replaced")
+        assert server.client.post("/v1/predict", json={"inputs": [text(5)]}).json() == before
+        assert server.stop() == 0
+
+
+def test_what_marks_stretches_answers_with_spans(tmp_path: Path) -> None:
+    loaded = engine.load(write_tagger(tmp_path))
+
+    async def test() -> None:
+        model: Any = Model()
+        async with started(model, 1) as workers:
+            workers._process.loaded[1] = Asked(loaded, False, 512, "chunk")  # type: ignore[attr-defined]
+            served = SimpleNamespace(engine=Loaded(1, loaded.plan, False, {}, 0))
+            job = workers.submit(served, ["我 w1 w2", "w9"])
+            await job.done
+            assert job.answers == loaded.predict(["我 w1 w2", "w9"])
+            assert job.answers[0].spans[0].start == 2  # type: ignore[union-attr]
+
+    run(test)

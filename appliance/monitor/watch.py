@@ -46,6 +46,10 @@ class Served(Protocol):
     def version(self) -> str:
         """The first 12 digits of the version."""
 
+    @property
+    def stage(self) -> str:
+        """`live`, `canary`, `shadow`."""
+
 
 class Answered(Protocol):
     """What this room needs to know of a request that was answered (`serve.service.Answered`)."""
@@ -94,11 +98,12 @@ class Watch:
             metrics.alerts.labels(name).set(0)
 
     def observe(self, answered: Answered) -> None:
-        """Take note of a request that was answered: a few microseconds, no waiting. Called in the event loop."""
-        if self._followers and answered.kind == "predict" and (pairs := answered.predictions):
-            release, version = answered.served.release.name, answered.served.version
+        """Take note of a request that the live version has answered: a few microseconds, no waiting. Called in the event loop."""
+        served = answered.served
+        if self._followers and answered.kind == "predict" and served.stage == "live":
+            pairs = answered.predictions
             for follower in self._followers:
-                follower.offer(release, version, pairs)
+                follower.offer(served.release.name, served.version, pairs)
 
     def __enter__(self) -> Watch:
         """Begin."""

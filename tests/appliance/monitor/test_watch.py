@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from appliance.monitor import ring
+from appliance.monitor import follow, ring
 from appliance.monitor.prometheus import Metrics
 from appliance.monitor.watch import Watch
+from appliance.schema import Prediction
 from appliance.settings import Settings, load
 from appliance.store import Store
 
@@ -75,3 +77,20 @@ def test_it_goes_on_when_a_look_fails(
             soon(lambda: "watch failed" in (told := capsys.readouterr().err) and "must not" not in told)
         time.sleep(0.1)
     assert ring.read(store)
+
+
+def test_only_predictions_of_the_live_version_are_followed(store: Store) -> None:
+    """A canary's answers would mix two versions in one window; an explanation's texts have holes."""
+    settings = settings_of(
+        store.home,
+        store={"key_folder": store.settings.store.key_folder},
+        drift={"window_texts": 50, "texts_a_minute": 1000},
+    )
+    with Watch(store.home, "main", settings, Metrics(), tick_s=0.01) as watch:
+        for stage, kind, version in (("live", "predict", "a"), ("canary", "predict", "b"), ("live", "explain", "c")):
+            served = SimpleNamespace(release=SimpleNamespace(name="triage"), version=version * 12, stage=stage)
+            pairs = [(f"text {number}", Prediction("a", 0.9)) for number in range(110)]
+            watch.observe(SimpleNamespace(served=served, kind=kind, predictions=pairs))  # type: ignore[arg-type]
+        soon(lambda: follow.read(store.home, "main"))
+    assert [window["version"] for window in follow.read(store.home, "main")["triage"]] == ["a" * 12]
+    assert [path.name for path in store.home.rglob("*.sealed")] == [f"triage.{'a' * 12}.sealed"]

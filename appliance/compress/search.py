@@ -26,7 +26,7 @@ Point = dict[str, Any]  # layers, shares of heads and neurons, reserve, table_bi
 __all__ = ["FIRST", "Point", "expected_s", "name_of", "propose", "recipe_at"]
 
 _SHARES = (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)  # of the heads and neurons of the layers that are kept
-_RESERVES = (500, 1000, 2000, 4000)
+_RESERVES = (2000, 4000, 8000, 12_000)
 _SHORT, _LONGEST = 1.0, 16.0  # epochs
 _RATE, _EMBEDDING_WEIGHT = 7e-4, 5.0  # as the presets learn
 _LENGTHEN_EVERY = 3  # each third trial gives a promising recipe twice the time
@@ -62,7 +62,7 @@ def propose(teacher: Student, past: Sequence[Variant], settings: CompressSetting
 def _rung(teacher: Student, depth: float, share: float, epochs: float) -> Point:
     most = len(layers(teacher.network))
     count = max(min(2, most), round(depth * most))
-    return {"layers": count, "heads": share, "neurons": share, "reserve": 4000, "table_bits": 4, "epochs": epochs}
+    return {"layers": count, "heads": share, "neurons": share, "reserve": 8000, "table_bits": 4, "epochs": epochs}
 
 
 def expected_s(recipe: Recipe, teacher: Student, past: Sequence[Variant]) -> float:

@@ -105,7 +105,7 @@ def test_it_ends_when_nothing_is_left_to_try(tiny: Student) -> None:
         {"layers": 2, "heads": heads, "neurons": neurons, "reserve": reserve, "table_bits": bits, "epochs": 1.0}
         for heads in (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
         for neurons in (0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-        for reserve in (500, 1000, 2000, 4000)
+        for reserve in (2000, 4000, 8000, 12_000)
         for bits in (4, 8)
     ]
     strict = CompressSettings(max_size_mb=0.001)  # nothing is promising, so nothing is lengthened

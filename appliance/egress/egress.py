@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from appliance import __version__, engine
+from appliance import __version__, device, engine
 from appliance.approvals import Approval, approvals, approve, spend
 from appliance.base.catalogue import catalogue
 from appliance.base.folder import find, verify
@@ -43,6 +43,10 @@ __all__ = ["egress"]
 _ACTION = "egress"
 _TOLD = ("task", "base", "languages", "method")
 _NAME_CHARACTERS, _SUFFIX = 64, "-egress"
+_BASE_BYTES, _COPIES = (
+    10**9,
+    5,
+)  # memory: libraries, and how often the weights are held at once (measured: 3.4 GB for 480 MB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ def egress(
     """
     if out is not None and out.exists():
         raise InputError(_("`{file}` is there already; name a new file", file=out))
+    store.require_room()
     settings, artifact = store.settings.egress, find_any(store, reference)
     keys = key_folder(store.home, store.settings.store.key_folder)
     with _scratch(store) as folder:
@@ -183,6 +188,9 @@ def _model(store: Store, model: Model, folder: Path, settings: EgressSettings) -
             _("`{model}` was refused: it loses more than `skerry compress` was allowed to lose", model=model.reference)
         )
     require_scrubbed(store, model)
+    device.require_memory(
+        _BASE_BYTES + _COPIES * sum(path.stat().st_size for path in model.folder.iterdir()), _("egress")
+    )
     datasets, plan = learned_from(store, model), engine.read_plan(model.folder)
     seen = count(records_of(store, datasets), settings.min_subjects)
     labels = _kept_labels(model, plan, seen, settings)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from appliance.egress.cards import changed
 from appliance.page import page
 
-_LABELS_SHOWN = 200
+_LABELS_CHARACTERS = 1800  # what is left of a page; the rest stands in the package
+_ONE_PAGE = """<style>@page{size:A4;margin:12mm}@media print{body{font-size:11px;margin:0;padding:0}h1{font-size:18px;margin:0}}
+p,ul,table{margin:.5rem 0}td,th{padding:.1rem .4rem}td code{font-size:10px}td:last-child{min-width:10rem}</style>"""
 
 # What a package never holds, whatever it is made of: only files of `egress.rewrite` and `egress.cards` are in it.
 _NEVER = (
@@ -29,15 +32,17 @@ def form(found: Mapping[str, Any], files: Iterable[tuple[str, int, str]], given:
     )
     said = [_NEVER, *(changed(found["changes"]) if found.get("changes") else [])]
     points = "".join(f"<li>{english}<br>{chinese}</li>" for english, chinese in said)
-    labels = ", ".join(map(html.escape, found["labels"][:_LABELS_SHOWN]))
-    more = " …" if len(found["labels"]) > _LABELS_SHOWN else ""
+    labels = shorten(
+        ", ".join(found["labels"]), _LABELS_CHARACTERS, placeholder=" … (all / 全部: model.json, labels.json)"
+    )
     return page(
         "Egress form / 出网申请单",
+        _ONE_PAGE,
         f"<p><b>{html.escape(found['name'])}</b> · {html.escape(found['kind'])} · {html.escape(found['format'])}</p>",
         f"<p>Package / 包 SHA-256: <code>{found['package']}</code></p>",
         f"<p>Signed by / 签名方: <code>{found['signer']}</code></p>",
         f"<table><tr><th>file / 文件</th><th>bytes / 字节</th><th>SHA-256</th></tr>{rows}</table>",
-        f"<p>Labels / 标签 ({len(found['labels'])}): {labels}{more}</p>",
+        f"<p>Labels / 标签 ({len(found['labels'])}): {html.escape(labels)}</p>",
         f"<ul>{points}</ul>",
         "<table><tr><th>allowed by / 批准人</th><th>time / 时间</th><th>signature / 签字</th></tr>"
         + "".join(_person(found["needed"], given))

@@ -13,7 +13,7 @@ import pytest
 from appliance.api_keys import add_key
 from appliance.engine.plan import read_plan, write_plan
 from appliance.export.export import export_folder
-from appliance.export.to_int8 import to_int8
+from appliance.export.to_int8 import Kind, to_int8
 from appliance.schema import Dataset, Model, Record, Source
 from appliance.settings import ExportSettings, load
 from appliance.store import Store
@@ -57,10 +57,23 @@ class Site:
         return add_key(self.store, owner)[1]
 
 
+class Folders(dict[str, Path]):
+    """Model folders by format; those that seldom a test asks for are made then."""
+
+    def __missing__(self, form: str) -> Path:
+        kinds: dict[str, Kind] = {"onnx-int8-static": "static", "tensorrt": "symmetric"}
+        folder = self["onnx"].with_name(form)
+        shutil.copytree(self["onnx"], folder)
+        to_int8(self["onnx"] / "model.onnx", folder / "model.onnx", True, read(folder, TEXTS[:16]), 128, kinds[form])
+        write_plan(folder, replace(read_plan(folder), format=form, reduce_range=True))
+        self[form] = folder
+        return folder
+
+
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One tiny model that learned its task, as torch, ONNX and int8, and one of n-grams."""
-    found = {form: tmp_path_factory.mktemp(form) for form in ("torch", "onnx", "onnx-int8", "ngrams")}
+    found = Folders({form: tmp_path_factory.mktemp(form) for form in ("torch", "onnx", "onnx-int8", "ngrams")})
     learn(found["torch"])
     export_folder(found["torch"], found["onnx"], ExportSettings(format="onnx"), TEXTS)
     shutil.copytree(found["onnx"], found["onnx-int8"], dirs_exist_ok=True)

@@ -16,7 +16,11 @@ from appliance.engine.texts import Reader
 from appliance.errors import PolicyError
 from tests.appliance.export.conftest import TEXTS
 
-FORMS = ["onnx", "onnx-int8"]
+FORMS = [
+    "onnx",
+    "onnx-int8",
+    *(pytest.param(form, marks=pytest.mark.long) for form in ("onnx-int8-static", "tensorrt")),
+]
 
 
 def logits(model: Any, ids: list[int]) -> np.ndarray[Any, Any]:
@@ -96,11 +100,11 @@ def test_parts_that_no_export_of_ours_has_are_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_labels_leave_with_their_numbers(folders: dict[str, Path], form: str) -> None:
-    """What is left answers as before, bit for bit; the dropped label's weights are in no constant any more."""
+    """What is left answers as before, but for the last bit of a narrower product; the dropped label's weights are in no constant any more."""
     whole, less = graph.plain(content(folders[form])), graph.plain(content(folders[form]))
     graph.keep_labels(less, [0, 2], 3)
     for ids in tokens_of(folders[form]):
-        assert np.array_equal(logits(whole, ids)[[0, 2]], logits(less, ids))
+        np.testing.assert_allclose(logits(less, ids), logits(whole, ids)[[0, 2]], rtol=0, atol=1e-6)
     names = [name for name, _axis in graph._head(whole, 3)]
     sizes = {item.name: list(item.dims) for item in less.graph.initializer}
     assert names and all(2 in sizes[name] and 3 not in sizes[name] for name in names)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import cache
@@ -40,10 +40,13 @@ _TRACE = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9
 
 
 class Gate:
-    """The outermost layer: request ids, API keys, and problems as answers."""
+    """The outermost layer: request ids, API keys, and problems as answers.
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._app, self._service = app, service
+    What is asked most (`straight`, by path) goes past the layers and the search for a route behind it.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, straight: Mapping[str, ASGIApp]) -> None:
+        self._app, self._service, self._straight = app, service, straight
         self._boot, self._numbers = secrets.token_hex(6).encode(), itertools.count(1)  # no system call a request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +71,8 @@ class Gate:
 
         try:
             self._admit(scope["path"], call)
-            await self._app(scope, receive, send_with_id)
+            app = self._straight.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
+            await app(scope, receive, send_with_id)
         except Problem as problem:
             self._service.metrics.rejected.labels(problem.kind).inc()
             await send_problem(problem, scope, call.id, send_with_id)
@@ -123,9 +127,9 @@ def build_app(service: Service) -> FastAPI:
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
         docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
     )  # fmt: skip
-    app.add_middleware(Gate, service=service)
+    straight = inference.add_routes(app, service)
+    app.add_middleware(Gate, service=service, straight=straight)
     app.add_exception_handler(HTTPException, _http_problem)
-    inference.add_routes(app, service)
     if service.batches:
         batch_routes.add_routes(app, service, service.batches)
     if service.feedback:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from appliance.engine.answers import row_of as answer_row
 from appliance.engine.explain import effects, windows, without
@@ -32,8 +32,8 @@ Parse = Callable[[bytes, Mapping[bytes, bytes], int], Question]
 Write = Callable[[Question, Served, Job], tuple[Headers, bytes]]
 
 
-def add_routes(app: FastAPI, service: Service) -> None:
-    """Add `/v1/predict`, `/v1/embeddings` and the inference routes of the Open Inference Protocol v2."""
+def add_routes(app: FastAPI, service: Service) -> dict[str, ASGIApp]:
+    """Add `/v1/predict`, `/v1/embeddings` and the inference routes of the Open Inference Protocol v2; return those whose path is fixed."""
     predict = Inference(app, service, parse_predict, _predictions)
     infer = Inference(app, service, parse_infer, tensors)
     paths = {
@@ -44,6 +44,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     }
     for path, endpoint in paths.items():
         app.router.routes.append(Route(path, endpoint, methods=["POST"]))
+    return {path: endpoint for path, endpoint in paths.items() if "{" not in path}
 
 
 class Inference:
@@ -62,7 +63,7 @@ class Inference:
                 raise draining()
             body = await read_body(call.headers, receive, service.settings.max_body_bytes)
             question = self._parse(body, call.headers, service.settings.max_inputs)
-            wanted = scope["path_params"]
+            wanted = scope.get("path_params", {})
             name, session = wanted.get("model") or question.model, call.headers.get(b"x-session", b"")
             served = service.router.pick(name, wanted.get("version"), call.key, session)
             if self._kind == "embed":

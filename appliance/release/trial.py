@@ -91,7 +91,7 @@ def log_stake(a: Share, b: Share, p: float, q: float, margin: float) -> float:
 
 def _nearest(a: int, b: int, p: float, q: float, margin: float) -> float:
     low, high = max(p, -margin), min(q - margin, 1.0, 1.0 - margin)
-    for _step in range(40):
+    for _step in range(30):
         x = (low + high) / 2
         y = x + margin
         # the slope's numerators over the common, positive denominator

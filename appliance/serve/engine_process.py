@@ -151,7 +151,7 @@ class EngineProcess:
     def _start(self) -> Run:
         pairs = [socket.socketpair() for _plug in range(self.lanes + 1)]
         theirs = [other.fileno() for _own, other in pairs]
-        command = [sys.executable, "-m", "appliance.serve.engine_child", self._settings, *map(str, theirs)]
+        command = [sys.executable, "-P", "-m", "appliance.serve.engine_child", self._settings, *map(str, theirs)]
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=theirs)
         finally:

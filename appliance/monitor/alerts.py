@@ -58,55 +58,102 @@ def rules(settings: AlertsSettings) -> tuple[Rule, ...]:
 
 def _of_requests(settings: AlertsSettings) -> Iterator[Rule]:
     yield Rule(
-        "RequestsFail", "critical", lambda span: _share(span, _failed(span), settings.min_requests), settings.error_share,
+        "RequestsFail",
+        "critical",
+        lambda span: _share(span, _failed(span), settings.min_requests),
+        settings.error_share,
         lambda value: _("the server failed {share} % of the requests; its log has their ids", share=_percent(value)),
-    )  # fmt: skip
+    )
     yield Rule(
-        "QueueFull", "warning", lambda span: _share(span, _refused(span), settings.min_requests), settings.refused_share,
-        lambda value: _("{share} % of the requests found no room in the queue; give the server more cores or send less", share=_percent(value)),
-    )  # fmt: skip
+        "QueueFull",
+        "warning",
+        lambda span: _share(span, _refused(span), settings.min_requests),
+        settings.refused_share,
+        lambda value: _(
+            "{share} % of the requests found no room in the queue; give the server more cores or send less",
+            share=_percent(value),
+        ),
+    )
     yield Rule(
-        "AnswersSlow", "warning", lambda span: span.quantile(0.99, "skerry_request_seconds") if span.rise(_REQUESTS) >= settings.min_requests else None, settings.slow_s,
+        "AnswersSlow",
+        "warning",
+        lambda span: (
+            span.quantile(0.99, "skerry_request_seconds") if span.rise(_REQUESTS) >= settings.min_requests else None
+        ),
+        settings.slow_s,
         lambda value: _("one request in a hundred takes longer than {seconds} s", seconds=f"{value:.2g}"),
-    )  # fmt: skip
+    )
 
 
 def _of_releases() -> Iterator[Rule]:
     yield Rule(
-        "EngineRestarted", "critical", lambda span: span.rise("skerry_engine_restarts_total"), 0,
-        lambda value: _("the engine process died and was replaced {count} times", count=int(value)), holds=False,
-    )  # fmt: skip
+        "EngineRestarted",
+        "critical",
+        lambda span: span.rise("skerry_engine_restarts_total"),
+        0,
+        lambda value: _("the engine process died and was replaced {count} times", count=int(value)),
+        holds=False,
+    )
     yield Rule(
-        "ReleaseNotLoaded", "critical", lambda span: span.rise("skerry_load_failures_total"), 0,
-        lambda _value: _("a version that was promoted could not be loaded; the one before goes on. See the server's log"), holds=False,
-    )  # fmt: skip
+        "ReleaseNotLoaded",
+        "critical",
+        lambda span: span.rise("skerry_load_failures_total"),
+        0,
+        lambda _value: _(
+            "a version that was promoted could not be loaded; the one before goes on. See the server's log"
+        ),
+        holds=False,
+    )
     yield Rule(
-        "RolledBack", "critical", lambda span: span.rise("skerry_release_changes_total", action="rollback"), 0,
-        lambda _value: _("the guard took a version back; `skerry history` says why"), holds=False,
-    )  # fmt: skip
+        "RolledBack",
+        "critical",
+        lambda span: span.rise("skerry_release_changes_total", action="rollback"),
+        0,
+        lambda _value: _("the guard took a version back; `skerry history` says why"),
+        holds=False,
+    )
     yield Rule(
-        "Drift", "warning", lambda span: max((span.after.total("skerry_drift_ratio", of=of) for of in span.after.values_of("of", "skerry_drift_ratio")), default=None), 1,
-        lambda _value: _("texts or answers no longer look as at first; see `skerry monitor drift`"), holds=False,
-    )  # fmt: skip
+        "Drift",
+        "warning",
+        lambda span: max(span.after.numbers.get("skerry_drift_ratio", {}).values(), default=None),
+        1,
+        lambda _value: _("texts or answers no longer look as at first; see `skerry monitor drift`"),
+        holds=False,
+    )
 
 
 def _of_the_machine(settings: AlertsSettings) -> Iterator[Rule]:
     yield Rule(
-        "MemoryShort", "critical", lambda span: 1 - span.after.machine.memory_available_bytes / span.after.machine.memory_bytes, settings.memory_share,
+        "MemoryShort",
+        "critical",
+        lambda span: 1 - span.after.machine.memory_available_bytes / span.after.machine.memory_bytes,
+        settings.memory_share,
         lambda value: _("{share} % of the memory is in use", share=_percent(value)),
-    )  # fmt: skip
+    )
     yield Rule(
-        "DiskFull", "critical", lambda span: 1 - span.after.machine.disk_free_bytes / span.after.machine.disk_bytes, settings.disk_share,
+        "DiskFull",
+        "critical",
+        lambda span: 1 - span.after.machine.disk_free_bytes / span.after.machine.disk_bytes,
+        settings.disk_share,
         lambda value: _("{share} % of the home's disk is in use; see `skerry space`", share=_percent(value)),
-    )  # fmt: skip
+    )
     yield Rule(
-        "GpuHot", "warning", lambda span: max((gpu.celsius for gpu in span.after.machine.gpus if gpu.celsius is not None), default=None), settings.gpu_celsius,
+        "GpuHot",
+        "warning",
+        lambda span: max((gpu.celsius for gpu in span.after.machine.gpus if gpu.celsius is not None), default=None),
+        settings.gpu_celsius,
         lambda value: _("a GPU has {celsius} degrees Celsius", celsius=int(value)),
-    )  # fmt: skip
+    )
     yield Rule(
-        "GpuMemoryErrors", "critical", lambda span: max((gpu.memory_errors for gpu in span.after.machine.gpus if gpu.memory_errors is not None), default=None), 0,
-        lambda value: _("a GPU has had {count} uncorrected memory errors", count=int(value)), holds=False,
-    )  # fmt: skip
+        "GpuMemoryErrors",
+        "critical",
+        lambda span: max(
+            (gpu.memory_errors for gpu in span.after.machine.gpus if gpu.memory_errors is not None), default=None
+        ),
+        0,
+        lambda value: _("a GPU has had {count} uncorrected memory errors", count=int(value)),
+        holds=False,
+    )
 
 
 def _failed(span: Span) -> float:

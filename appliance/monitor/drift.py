@@ -65,7 +65,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A window against the reference. `ratios` by what was compared; above 1 is a warning. `moved` are labels with their shares before and now, the most moved first."""
+    """A window against the reference: `ratios` by what was compared, above 1 is a warning; `moved` are labels with their shares before and now, the most
+    moved first.
+    """
 
     ratios: dict[str, float]
     auc: float
@@ -176,7 +178,11 @@ def _cells(before: Counter[str], now: Counter[str], n: int, m: int) -> tuple[lis
     common = sorted(label for label, count in both.items() if count >= least)
     cells = [before[label] for label in common], [now[label] for label in common]
     rare = n - sum(cells[0]), m - sum(cells[1])
-    return ([*map(float, cells[0]), float(rare[0])], [*map(float, cells[1]), float(rare[1])]) if any(rare) else ([*map(float, cells[0])], [*map(float, cells[1])])  # fmt: skip
+    return (
+        ([*map(float, cells[0]), float(rare[0])], [*map(float, cells[1]), float(rare[1])])
+        if any(rare)
+        else ([*map(float, cells[0])], [*map(float, cells[1])])
+    )
 
 
 def _score_cells(before: Sequence[float], now: Sequence[float]) -> tuple[list[float], list[float]]:

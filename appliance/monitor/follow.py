@@ -61,7 +61,10 @@ class Follower:
         metrics: Metrics,
         embed: Embed | None = None,
     ) -> None:
-        """Take where to keep things. `embed` (release, version, texts) gives float32 (texts, hidden), or None where a model has no embeddings; then pieces of the texts are hashed."""
+        """Take where to keep things.
+
+        `embed` (release, version, texts) gives float32 (texts, hidden), or None where a model has no embeddings; then pieces of the texts are hashed.
+        """
         self._folder, self._settings, self._keys = _folder(home, project), settings, keys
         self._metrics, self._embed = metrics, embed
         self._known: dict[str, _Version] = {}
@@ -224,15 +227,26 @@ def _of_texts(ratio: float, window: Mapping[str, Any]) -> str:
         return _("the texts are like the first ones")
     share = round(window["auc"] * 100)
     if ratio <= _WARNING:
-        return _("the texts begin to differ from the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance)", share=share)  # fmt: skip
-    return _("the texts are no longer like the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance); label some of them and train again", share=share)  # fmt: skip
+        return _(
+            "the texts begin to differ from the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance)",
+            share=share,
+        )
+    return _(
+        "the texts are no longer like the first ones: of 100 pairs of a new and a first text, {share} can be told apart (50 = chance); label some of them and train again",
+        share=share,
+    )
 
 
 def _of_labels(ratio: float, window: Mapping[str, Any]) -> str:
     if ratio < _CALM:
         return _("the labels come as often as at first")
     label, before, now = window["moved"][0]
-    told = _("label `{label}` went from {before} % to {now} % of the answers", label=label or _("none"), before=f"{before * 100:.3g}", now=f"{now * 100:.3g}")  # fmt: skip
+    told = _(
+        "label `{label}` went from {before} % to {now} % of the answers",
+        label=label or _("none"),
+        before=f"{before * 100:.3g}",
+        now=f"{now * 100:.3g}",
+    )
     if ratio <= _WARNING:
         return told
     return _("{told}; see whether the world has changed or the model errs", told=told)
@@ -243,8 +257,16 @@ def _of_scores(ratio: float, window: Mapping[str, Any]) -> str:
     if ratio < _CALM:
         return _("the model is as sure as at first (mean score {now})", now=f"{now:.2f}")
     if now < before:
-        return _("the model is less sure than at first: mean score {before} before, {now} now", before=f"{before:.2f}", now=f"{now:.2f}")  # fmt: skip
-    return _("the model's scores are spread otherwise than at first: mean {before} before, {now} now", before=f"{before:.2f}", now=f"{now:.2f}")  # fmt: skip
+        return _(
+            "the model is less sure than at first: mean score {before} before, {now} now",
+            before=f"{before:.2f}",
+            now=f"{now:.2f}",
+        )
+    return _(
+        "the model's scores are spread otherwise than at first: mean {before} before, {now} now",
+        before=f"{before:.2f}",
+        now=f"{now:.2f}",
+    )
 
 
 def _windows(path: Path) -> list[dict[str, Any]]:

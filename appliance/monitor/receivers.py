@@ -168,13 +168,26 @@ def _as_alertmanager(alert: Alert) -> Mapping[str, object]:
     labels = {"alertname": alert.name, "severity": alert.severity, "project": alert.project, "service": "skerry"}
     notes = {"summary": alert.summary, "value": f"{alert.value:g}", "limit": f"{alert.limit:g}"}
     one = {
-        "status": alert.state, "labels": labels, "annotations": notes, "startsAt": alert.began,
-        "endsAt": alert.ended or "0001-01-01T00:00:00Z", "generatorURL": "", "fingerprint": f"{alert.project}/{alert.name}",
-    }  # fmt: skip
+        "status": alert.state,
+        "labels": labels,
+        "annotations": notes,
+        "startsAt": alert.began,
+        "endsAt": alert.ended or "0001-01-01T00:00:00Z",
+        "generatorURL": "",
+        "fingerprint": f"{alert.project}/{alert.name}",
+    }
     return {
-        "version": "4", "groupKey": f"skerry/{alert.project}/{alert.name}", "truncatedAlerts": 0, "status": alert.state, "receiver": "skerry",
-        "groupLabels": {"alertname": alert.name}, "commonLabels": labels, "commonAnnotations": notes, "externalURL": "", "alerts": [one],
-    }  # fmt: skip
+        "version": "4",
+        "groupKey": f"skerry/{alert.project}/{alert.name}",
+        "truncatedAlerts": 0,
+        "status": alert.state,
+        "receiver": "skerry",
+        "groupLabels": {"alertname": alert.name},
+        "commonLabels": labels,
+        "commonAnnotations": notes,
+        "externalURL": "",
+        "alerts": [one],
+    }
 
 
 def _in_the_network(host: str, port: int, kind: int) -> tuple[int, tuple[str, int]]:

@@ -99,7 +99,11 @@ class Span:
     def as_values(self) -> dict[str, Any]:
         """Return the row of the ring: what happened in the span, and how the machine was at its end."""
         machine = self.after.machine
-        rejected = {reason: count for reason in self.after.values_of("reason", "skerry_rejected_total") if (count := self.rise("skerry_rejected_total", reason=reason))}  # fmt: skip
+        rejected = {
+            reason: count
+            for reason in self.after.values_of("reason", "skerry_rejected_total")
+            if (count := self.rise("skerry_rejected_total", reason=reason))
+        }
         resident = self.after.total("process_resident_memory_bytes")
         resident += self.after.total("skerry_engine_process_resident_memory_bytes")
         return {
@@ -115,8 +119,12 @@ class Span:
                 {"busy_share": gpu.busy_share, "memory_used_bytes": gpu.memory_used_bytes, "celsius": gpu.celsius}
                 for gpu in machine.gpus
             ],
-            "alerts": [name for name in self.after.values_of("alert", "skerry_alert_firing") if self.after.total("skerry_alert_firing", alert=name)],
-        }  # fmt: skip
+            "alerts": [
+                name
+                for name in self.after.values_of("alert", "skerry_alert_firing")
+                if self.after.total("skerry_alert_firing", alert=name)
+            ],
+        }
 
     def _release(self, name: str) -> dict[str, Any]:
         codes = self.after.values_of("code", "skerry_requests_total")
@@ -124,7 +132,10 @@ class Span:
         times = {
             f"p{share}_ms": self.quantile(share / 100, "skerry_request_seconds", model=name) for share in (50, 95, 99)
         }
-        drift = {of: self.after.total("skerry_drift_ratio", model=name, of=of) for of in self.after.values_of("of", "skerry_drift_ratio")}  # fmt: skip
+        drift = {
+            of: self.after.total("skerry_drift_ratio", model=name, of=of)
+            for of in self.after.values_of("of", "skerry_drift_ratio")
+        }
         return {
             "requests": self.rise("skerry_requests_total", model=name),
             "failed": failed,

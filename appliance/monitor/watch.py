@@ -79,7 +79,10 @@ class Watch:
         embed: Embed | None = None,
         tick_s: float = _TICK_S,
     ) -> None:
-        """Take the settings; `embed` as `Follower` takes it. Raises `SettingsError` for a receiver of alerts whose address is none, `NotFoundError` without a home."""
+        """Take the settings; `embed` as `Follower` takes it.
+
+        Raises `SettingsError` for a receiver of alerts whose address is none, `NotFoundError` without a home.
+        """
         self._home, self._project, self._metrics, self._tick_s = home, project, metrics, tick_s
         self._alerts = Alerts(settings.alerts, project)
         self._window_s = settings.alerts.window_s

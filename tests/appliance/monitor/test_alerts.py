@@ -127,6 +127,14 @@ def test_a_calm_server_alarms_nobody() -> None:
     assert Alerts(holding(0), "main").judge(calm, 0) == []
 
 
+def test_two_releases_that_drift_a_little_do_not_add_up() -> None:
+    def little(metrics: Metrics) -> None:
+        for release in ("a", "b"):
+            metrics.drift.labels(release, "texts").set(0.7)
+
+    assert Alerts(holding(0), "main").judge(span_of(Metrics(), little), 0) == []
+
+
 def test_what_the_client_did_wrong_alarms_nobody() -> None:
     wrong = span_of(
         Metrics(), lambda metrics: [answered(metrics, 100, code) for code in (400, 401, 404, 422, 503, 504)]

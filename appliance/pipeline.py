@@ -316,7 +316,7 @@ def promote(
 ) -> dict[str, Any]:
     """Make a model the live version of a release, its canary or its shadow; with an API key approve first that it goes live."""
     from appliance.approvals import approve
-    from appliance.release.registry import approval_of
+    from appliance.release.registry import FIRST_PERCENT, approval_of
     from appliance.release.registry import promote as turn_to
 
     found, settings = store.model(model), store.settings.release
@@ -328,7 +328,8 @@ def promote(
                 "approved_by": list(given.owners),
                 "needed": settings.approvals,
             }
-    turn_to(store, found, name, to, min_score, min_scores, min(settings.canary_percents), settings.approvals)
+    percent = min((percent for percent in settings.canary_percents if percent < 100), default=FIRST_PERCENT)
+    turn_to(store, found, name, to, min_score, min_scores, percent, settings.approvals)
     return {"release": name, "stage": to, "version": found.id[:12]}
 
 
@@ -352,8 +353,8 @@ def predict(
     from appliance.engine.predict import predict_rows
 
     found, source = store.model(model), Path(file)
-    state = source.stat()
-    work = store.hmac("predict", f"{found.id} {file} {state.st_size} {state.st_mtime_ns} {text_column}")[:12]
+    seen = (source.stat().st_size, source.stat().st_mtime_ns) if source.exists() else ()
+    work = store.hmac("predict", f"{found.id} {file} {seen} {text_column}")[:12]
     with closing(read_files([source], IngestOptions(text_column), store.settings.ingest)) as rows:
         answered = predict_rows(engine.load(found.folder), rows, Path(out), work=work, time_limit_s=time_limit_s)
     return {"model": found.reference} | answered

@@ -103,7 +103,8 @@ def promote(
     not approved, `NotFoundError` for a trial beside no live version, `IntegrityError` when the model's bytes are not
     what its manifest says.
     """
-    _check(model, name, to, {"*": min_score} | dict(min_scores or {}))
+    limits = dict(min_scores or {})
+    _check(model, name, to, min_score, limits)
     with _changing(store, name) as current:
         if to != "live" and current is None:
             raise NotFoundError(
@@ -113,16 +114,8 @@ def promote(
                 )
             )
         there = _at(current, to)
-        if (
-            current
-            and there
-            and (there.version, there.min_score, there.min_scores)
-            == (
-                model.id,
-                min_score,
-                dict(min_scores or {}),
-            )
-        ):
+        wanted = (model.id, min_score, limits)
+        if current and there and (there.version, there.min_score, there.min_scores) == wanted:
             return current.release
         if current and to != "live" and current.target.version == model.id:
             raise PolicyError(_("`{model}` is the live version of `{name}` already", model=model.reference, name=name))
@@ -134,7 +127,7 @@ def promote(
             manifest_sha256=_manifest_sha256(model.folder),
             min_score=min_score,
             changed=store.now(),
-            min_scores=dict(min_scores or {}),
+            min_scores=limits,
         )
         verify(store.home, target)
         share = {"percent": percent} if to == "canary" else {}
@@ -211,13 +204,13 @@ def rollback(store: Book, name: str, stage: str | None = None) -> Undone:
         return Undone(_write(store, back), "live", ended.version)
 
 
-def _check(model: Model, name: str, to: str, min_scores: Mapping[str, float]) -> None:
+def _check(model: Model, name: str, to: str, min_score: float, min_scores: Mapping[str, float]) -> None:
     from appliance.store import check_name
 
     check_name(name)
     if to not in STAGES:
         raise SettingsError(_("cannot promote to `{stage}`; choose shadow, canary or live", stage=to))
-    for value in min_scores.values():
+    for value in (min_score, *min_scores.values()):
         if not 0 <= value <= 1:
             raise SettingsError(_("`min_score` is {value}; give a number from 0 to 1", value=value))
     if model.format == "torch":
@@ -232,8 +225,7 @@ def _check(model: Model, name: str, to: str, min_scores: Mapping[str, float]) ->
         raise PolicyError(
             _("`{model}` was refused: it loses more than `skerry compress` was allowed to lose", model=model.reference)
         )
-    labels = {label for label in min_scores if label != "*"}
-    if labels and (unknown := labels.difference(engine.read_plan(model.folder).labels)):
+    if min_scores and (unknown := set(min_scores).difference(engine.read_plan(model.folder).labels)):
         raise SettingsError(
             _("`{model}` has no label `{label}`; see `skerry show`", model=model.reference, label=min(unknown))
         )

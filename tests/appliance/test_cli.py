@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from appliance import cli
 from appliance.errors import ApplianceError
+from appliance.store import Store
+from tests.tiny_onnx import add_model
 
 
 def skerry(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,6 +58,8 @@ def test_help_speaks_chinese() -> None:
         (["delete", "nothing"], 4, "skerry list"),
         (["serve"], 5, "skerry key add"),
         (["promote", "nothing"], 4, "nothing"),
+        (["explain", "nothing"], 2, "`--file FILE`"),
+        (["explain", "nothing", "a text"], 4, "nothing"),
         (["recall", "nothing"], 2, "`--seeded N` or `--review N`"),
         (["recall", "nothing", "--seeded", "1", "--review", "1"], 2, "`--seeded N` or `--review N`"),
         (["recall", "nothing", "--seeded", "1"], 4, "`nothing`"),
@@ -115,6 +120,20 @@ def test_two_people_seal_a_file_and_open_it_again(tmp_path: Path) -> None:
     assert (done.returncode, json.loads(done.stdout)["revealed"]) == (0, 1), done.stderr
     assert Path(back).read_text().split() == plain.read_text().split()
     assert "audit" in skerry("history", "--json").stdout and "555" not in done.stdout
+
+
+def test_a_model_answers_a_file_into_parquet_and_explains_a_text(tmp_path: Path) -> None:
+    add_model(Store.open())
+    (tmp_path / "rows.csv").write_text("text\nw1 w2\nw3\n")
+    out = tmp_path / "out.parquet"
+    asked = ["predict", "triage", str(tmp_path / "rows.csv"), "--out", str(out), "--time-limit", "30min", "--json"]
+    answered = json.loads(skerry(*asked).stdout)
+    assert (answered["rows"], answered["complete"]) == (2, True)
+    assert pq.read_table(out).column("row").to_pylist() == [1, 2]
+    missing = skerry("predict", "triage", str(tmp_path / "none.csv"))
+    assert missing.returncode in (3, 4) and "none.csv" in missing.stderr
+    told = json.loads(skerry("explain", "triage", "w1 w2", "--json").stdout)
+    assert [word["word"] for word in told["words"]] == ["w1", "w2"]
 
 
 def test_recall_of_a_file_needs_no_home(tmp_path: Path) -> None:

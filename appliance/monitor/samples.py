@@ -18,6 +18,7 @@ from appliance.monitor.hardware import Hardware
 __all__ = ["Moment", "Span", "take"]
 
 Labels = tuple[tuple[str, str], ...]
+_known: dict[Labels, Labels] = {}  # each label set once in memory, however many moments hold it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def take(registry: CollectorRegistry, machine: Hardware, at_s: float) -> Moment:
     numbers: dict[str, dict[Labels, float]] = defaultdict(dict)
     for family in registry.collect():
         for sample in family.samples:
-            numbers[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
+            labels = tuple(sorted(sample.labels.items()))
+            numbers[sample.name][_known.setdefault(labels, labels)] = sample.value
     return Moment(at_s, dict(numbers), machine)
 
 

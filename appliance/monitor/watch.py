@@ -33,6 +33,7 @@ from appliance.spool import Spool
 __all__ = ["Watch"]
 
 _TICK_S = 5.0
+_MOMENTS = 20  # kept of the alerts' window
 
 
 class Served(Protocol):
@@ -137,12 +138,14 @@ class Watch:
 
     def _tick(self) -> None:
         now = take(self._metrics.registry, hardware.look(self._home), monotonic())
+        passed_s = now.at_s - self._moments[-1].at_s if self._moments else 0.0
+        if len(self._moments) > 1 and now.at_s - self._moments[-2].at_s < self._window_s / _MOMENTS:
+            self._moments.pop()  # the newest takes its place: as many are kept as the window needs
         self._moments.append(now)
         while len(self._moments) > 2 and now.at_s - self._moments[1].at_s >= self._window_s:
             self._moments.popleft()
         for alert in self._alerts.judge(Span(self._moments[0], now), now.at_s):
             self._tell(alert)
-        passed_s = now.at_s - self._moments[-2].at_s if len(self._moments) > 1 else 0.0
         for follower in self._followers:
             self._guarded(partial(follower.work, passed_s))
         minute = _minute()

@@ -94,3 +94,13 @@ def test_only_predictions_of_the_live_version_are_followed(store: Store) -> None
         soon(lambda: follow.read(store.home, "main"))
     assert [window["version"] for window in follow.read(store.home, "main")["triage"]] == ["a" * 12]
     assert [path.name for path in store.home.rglob("*.sealed")] == [f"triage.{'a' * 12}.sealed"]
+
+
+def test_only_as_many_moments_are_kept_as_the_window_needs(store: Store) -> None:
+    settings = settings_of(store.home, alerts={"window_s": 30})
+    with Watch(store.home, "main", settings, Metrics(), tick_s=0.001) as watch:
+        time.sleep(0.3)
+        assert len(watch._moments) == 2
+        watch._window_s = 0.2  # type: ignore[assignment]
+        time.sleep(0.5)
+        assert 2 <= len(watch._moments) <= 43

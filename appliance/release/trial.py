@@ -60,6 +60,11 @@ class Comparison:
     _live: Share = field(default_factory=Share)  # of the open block
     _canary: Share = field(default_factory=Share)
 
+    @property
+    def within(self) -> bool:
+        """Whether the canary's share, as counted, is at most the live version's plus the margin."""
+        return self.canary.guess <= self.live.guess + self.margin
+
     def add(self, canary: bool, bad: bool) -> bool:
         """Count one outcome. True when it closed a block: one that both versions have a part in."""
         (self._canary if canary else self._live).add(bad)
@@ -192,9 +197,9 @@ class Trial:
         return Verdict("advance", self._why("within-limits", "errors"))
 
     def _shown(self, name: str, one: Comparison) -> bool:
-        # Feedback is rare: of accuracy no proof is asked, only as many judged answers as a step has requests, if any come.
+        # Feedback is rare: of accuracy no proof is asked, where any comes, but a step's number of judged answers within the limit.
         if name == "accuracy":
-            return not one.live.seen or one.canary.seen >= self._settings.step_requests
+            return not one.live.seen or (one.canary.seen >= self._settings.step_requests and one.within)
         return one.safe >= -math.log(self._settings.false_alarm)
 
     def numbers(self, name: str) -> dict[str, float]:

@@ -142,3 +142,19 @@ def test_one_who_asks_all_the_time_is_not_enough() -> None:
     for number in range(40):
         trial.add(Outcome(number % 2 == 0, number, False, 0.01))
     assert trial.verdict(3600, last=False).action == "advance"
+
+
+def test_a_canary_whose_judged_answers_are_beyond_the_limit_does_not_go_live() -> None:
+    """Too few to prove anything, and too bad to go on."""
+    trial = Trial(SETTINGS)
+    for number in range(3000):
+        trial.add(Outcome(number % 2 == 0, number, False, 0.01))
+    for number in range(240):
+        canary = number % 2 == 0
+        trial.add(Outcome(canary, right=number % 40 >= (6 if canary else 4)))
+    accuracy = trial.comparisons["accuracy"]
+    assert accuracy.canary.seen >= SETTINGS.step_requests
+    assert accuracy.canary.bad / accuracy.canary.seen > accuracy.live.bad / accuracy.live.seen + accuracy.margin
+    verdict = trial.verdict(3600, last=True)
+    assert verdict.action == "hold" and verdict.why["reason"].startswith("accuracy-")
+    assert trial.verdict(3600, last=False).action == "advance"

@@ -68,41 +68,51 @@ def egress(
 ) -> dict[str, Any]:
     """Make the package of a model, or of a data set's labels, and write it to the new file `out` when enough owners of API keys have allowed it.
 
-    The package is made anew each time and known by the SHA-256 of its list of files: an approval (`secret`, an API key) is for exactly these bytes. Beside
-    `out` its form is written in any case. An approval that is not the last one needed writes no package: `waits` tells that. `serve_only` takes the newest export of a trained model, which runs without torch. Raises `PolicyError` for raw
-    or unscrubbed data, for what cannot be shown to hold no word of few people, for too much accuracy lost and while approvals are missing,
-    `InputError` when `out` is there already.
+    The package is made anew each time and known by the SHA-256 of its list of files: an approval (`secret`, an API key) is for exactly these bytes.
+    Beside `out` its form is written in any case. An approval that is not the last one needed writes no package: `waits` tells that. `serve_only` takes
+    the newest export of a trained model, which runs without torch. Raises `PolicyError` for raw or unscrubbed data, for what cannot be shown to hold no
+    word of few people, for too much accuracy lost and while approvals are missing, `InputError` when `out` is there already.
     """
     if out is not None and out.exists():
         raise InputError(_("`{file}` is there already; name a new file", file=out))
     store.require_room()
     settings, artifact = store.settings.egress, find_any(store, reference)
-    keys = key_folder(store.home, store.settings.store.key_folder)
+    header = {"format": "skerry-egress", "product": f"skerry {__version__}", "name": artifact.name}
     with _scratch(store) as folder:
-        if isinstance(artifact, Dataset):
-            made = _labels(store, artifact, folder, settings)
-        elif isinstance(artifact, Model):
-            made = _model(store, portable_of(store, artifact) if serve_only else artifact, folder, settings)
-        else:
-            raise InputError(_("`{name}` is a report; name a model or a data set", name=artifact.reference))
-        header = {"format": "skerry-egress", "product": f"skerry {__version__}", "name": artifact.name}
-        list_ = listing(folder, header)
-        digest = hashlib.sha256(list_).hexdigest()
-        _require_clean(store, made, folder)
+        made = _make(store, artifact, folder, serve_only)
+        digest = hashlib.sha256(listing(folder, header)).hexdigest()
         if secret is not None:
             approve(store, _ACTION, digest, secret, settings.approvals)
         allowed = approvals(store, _ACTION, digest, settings.approvals)
-        told = _told(made, folder, digest, allowed, settings) | {"signer": fingerprint(public_key(keys))}
-        if out is not None:
-            page = _write_form(made, told, folder, allowed, out)
-            told |= {"form": str(page), "waits": not allowed.enough}
-            if allowed.enough:
-                sign_folder(folder, keys, header)
-                _leave(store, made, folder, digest, allowed, out)
-                told |= {"out": str(out)}
-            elif secret is None:
-                raise PolicyError(_waits(told, page))
+        told = _told(store, made, folder, digest, allowed)
+        if out is None:
+            return told
+        page = _write_form(made, told, folder, allowed, out)
+        told |= {"form": str(page), "waits": not allowed.enough}
+        if not allowed.enough and secret is None:
+            raise PolicyError(_waits(told, page))
+        if allowed.enough:
+            sign_folder(folder, _keys(store), header)
+            _leave(store, made, folder, digest, allowed, out)
+            told |= {"out": str(out)}
     return told
+
+
+def _make(store: Store, artifact: Artifact, folder: Path, serve_only: bool) -> Package:
+    """Write what may leave of an artifact into the folder, and look at it once more."""
+    settings = store.settings.egress
+    if isinstance(artifact, Dataset):
+        made = _labels(store, artifact, folder, settings)
+    elif isinstance(artifact, Model):
+        made = _model(store, portable_of(store, artifact) if serve_only else artifact, folder, settings)
+    else:
+        raise InputError(_("`{name}` is a report; name a model or a data set", name=artifact.reference))
+    _require_clean(store, made, folder)
+    return made
+
+
+def _keys(store: Store) -> Path:
+    return key_folder(store.home, store.settings.store.key_folder)
 
 
 @contextmanager
@@ -115,7 +125,7 @@ def _scratch(store: Store) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _told(made: Package, folder: Path, digest: str, allowed: Approval, settings: EgressSettings) -> dict[str, Any]:
+def _told(store: Store, made: Package, folder: Path, digest: str, allowed: Approval) -> dict[str, Any]:
     return {
         "package": digest,
         "name": made.source.name,
@@ -126,7 +136,8 @@ def _told(made: Package, folder: Path, digest: str, allowed: Approval, settings:
         "labels": len(made.labels),
         **made.changes,
         "approvals": list(allowed.owners),
-        "needed": settings.approvals,
+        "needed": store.settings.egress.approvals,
+        "signer": fingerprint(public_key(_keys(store))),
     }
 
 
@@ -368,7 +379,7 @@ def _require_nobody(names: Sequence[str]) -> None:
 def _require_clean(store: Store, made: Package, folder: Path) -> None:
     names = {
         _("the path of the home"): str(store.home),
-        _("the path of the keys"): str(key_folder(store.home, store.settings.store.key_folder)),
+        _("the path of the keys"): str(_keys(store)),
         _("the name of this machine"): os.uname().nodename,
     }
 

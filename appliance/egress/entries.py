@@ -8,20 +8,21 @@ arXiv 1912.07942). So an entry that too few people's records hold leaves only wh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.compress.vocabulary import characters, common_words, special, tokens
-from appliance.errors import InputError
+from appliance.errors import InputError, PolicyError
 from appliance.words import _
 
 if TYPE_CHECKING:
     import numpy as np
 
 _FREE = re.compile(r"\[unused\d+\]")  # what BERT's vocabulary keeps free: a smaller model may lack it
+_SPECIAL = re.compile(r"[\[<][A-Za-z/|_]{1,16}[\]>]")  # [CLS], <s>, </s>, <mask>: what tokenizers add themselves
 _TABLE = "embeddings.word_embeddings.weight"
 
 
@@ -40,10 +41,19 @@ def choose(
     """Choose among the entries of a `tokenizer.json`: `held` are the ids that enough people's records hold, `base` is the public tokenizer it comes from.
 
     Special tokens stay. Of the others that too few hold, those with a row in the base stay with that row when they are single characters or, with
-    `public`, explained by the base: the model has its whole list, or its most frequent words up to some place.
+    `public`, explained by the base: the model has its whole list, or its most frequent words up to some place. Raises `PolicyError` for added tokens
+    that are words.
     """
     names, fixed = tokens(tokenizer), special(tokenizer)
     numbers = {token: number for number, token in enumerate(tokens(base))} if base else {}
+    odd = [number for number in fixed - held if number >= len(names) or not _is_special(names[number], numbers)]
+    if odd:
+        raise PolicyError(
+            _(
+                "{count} tokens were added to the tokenizer that few people's texts hold; train again without them",
+                count=len(odd),
+            )
+        )
     explained = {names[number] for number in characters(tokenizer, languages)}
     if base and public:
         explained |= _explained(set(names), base, languages)
@@ -54,6 +64,10 @@ def choose(
     }
     kept = tuple(sorted(fixed | held | put_back.keys()))
     return Entries(kept, put_back, len(names) - len(kept))
+
+
+def _is_special(token: str, base: Collection[str]) -> bool:
+    return token in base or bool(_SPECIAL.fullmatch(token))
 
 
 def _explained(names: set[str], base: bytes, languages: Sequence[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from appliance.compress.vocabulary import characters, common_words, special, tokens, trim_tokenizer
 from appliance.egress.entries import choose, public_rows
-from appliance.errors import InputError
+from appliance.errors import InputError, PolicyError
 
 WORDS = ("en",)
 
@@ -85,3 +86,17 @@ def test_a_base_without_an_embedding_is_told(tmp_path: Path) -> None:
     save_file({"other": np.zeros(1, np.float32)}, tmp_path / "model.safetensors")
     with pytest.raises(InputError, match="holds no embedding"):
         public_rows(tmp_path, [0])
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_word_that_was_added_as_a_token_does_not_leave(base: bytes, beyond: bool) -> None:
+    """Special tokens stay whatever people hold; a name among them must not hide there, inside the list or behind it."""
+    content = json.loads(base)
+    number = len(content["model"]["vocab"])
+    if not beyond:
+        content["model"]["vocab"]["kowalski"] = number
+    content["added_tokens"].append(content["added_tokens"][0] | {"id": number, "content": "kowalski"})
+    with pytest.raises(PolicyError, match="1 tokens were added"):
+        choose(json.dumps(content).encode(), WORDS, set(), base)
+    if not beyond:
+        assert number in choose(json.dumps(content).encode(), WORDS, {number}, base).kept

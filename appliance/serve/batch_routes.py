@@ -89,6 +89,10 @@ class Desk:
         batch = self._find(request)
         if batch.state in OPEN:
             raise Problem("conflict", _("the batch is not finished: {state}", state=batch.state))
+        try:
+            self._batches.require_key(batch)
+        except (NotFoundError, IntegrityError) as error:
+            raise _no_keys() from error
         form = request.query_params.get("format", "jsonl")
         if form == "jsonl":
             return StreamingResponse(self._batches.answers(batch), media_type=JSON_LINES[0])
@@ -154,7 +158,7 @@ class Desk:
             if isinstance(error, OSError):
                 raise Problem("no-room", _("this machine has no room for the batch")) from error
             if isinstance(error, NotFoundError | IntegrityError):
-                raise Problem("no-keys", _("the server's key file cannot be read; see `skerry doctor`")) from error
+                raise _no_keys() from error
             raise
 
 
@@ -173,6 +177,10 @@ def add_routes(app: FastAPI, service: Service, batches: Batches) -> None:
     ]
     for method, path, endpoint in routes:
         app.router.routes.append(Route(path, endpoint, methods=[method]))
+
+
+def _no_keys() -> Problem:
+    return Problem("no-keys", _("the server's key file cannot be read; see `skerry doctor`"))
 
 
 def _answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -56,7 +56,15 @@ class BatchWork:
             await asyncio.to_thread(self._batches.delete, batch)
 
     async def run(self) -> None:
-        """Work until cancelled. Raises nothing else: a batch that cannot be worked on fails alone."""
+        """Work until cancelled. Raises nothing else: a batch that cannot be worked on fails alone, a disk that cannot be written is tried again."""
+        while True:
+            try:
+                await self._take_turns()
+            except (OSError, ApplianceError) as error:
+                log("batches stopped", error=type(error).__name__)
+                await asyncio.sleep(_LOCK_S)
+
+    async def _take_turns(self) -> None:
         self._batches.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self._batches.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -85,7 +93,9 @@ class BatchWork:
             await self._work(await asyncio.to_thread(self._batches.counted, batch))
         except Exception as error:  # the others are worked on nevertheless
             log("batch failed", batch=batch.id, error=type(error).__name__)
-            reason = str(error) if isinstance(error, ApplianceError) else type(error).__name__
+            reason = (
+                error.detail if isinstance(error, Problem) else type(error).__name__
+            )  # others may name paths of ours
             try:
                 await self._note(batch, state="failed", ended=now(), reason=reason)
             except OSError:  # no room: the same again, later

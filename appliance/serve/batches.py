@@ -29,6 +29,7 @@ from appliance.words import _
 
 OPEN = ("queued", "running")  # the states in which there is work to do
 FRAME_ROWS = 64
+_UPLOAD_S = 3600  # no upload takes so long: `serve.read_s` is far less
 _ID = re.compile("[0-9a-f]{32}")
 _ABOUT, _KEY, _INPUTS, _ANSWERS = "about.json", "key", "inputs", "answers"
 _PURPOSE = "batch key"
@@ -178,6 +179,10 @@ class Batches:
         """Yield the answers, JSON lines, a frame at a time. Raises `IntegrityError` for changed bytes."""
         yield from sealed.read(self.folder / batch.id / _ANSWERS, self._key(batch.id), f"{batch.id} answers")
 
+    def require_key(self, batch: Batch) -> None:
+        """Raise `NotFoundError` or `IntegrityError` where the batch cannot be decrypted."""
+        self._key(batch.id)
+
     def delete(self, batch: Batch) -> None:
         """Destroy a batch: its key first."""
         self._data_keys.pop(batch.id, None)
@@ -191,8 +196,10 @@ class Batches:
             if batch.ended and batch.ended < oldest:
                 self.delete(batch)
         for folder in self.folder.glob("*"):
-            if folder.is_dir() and not (folder / _ABOUT).exists():
-                _destroy(folder)
+            with suppress(OSError):
+                late = time.time() - folder.stat().st_mtime > _UPLOAD_S
+                if late and folder.is_dir() and not (folder / _ABOUT).exists():
+                    _destroy(folder)
 
     def _read(self, path: Path) -> Batch:
         # It is replaced by a rename, so a new inode or time tells of a change; thousands that have ended are read once.

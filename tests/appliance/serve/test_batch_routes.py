@@ -205,8 +205,12 @@ def test_a_server_that_is_stopped_or_killed_goes_on_and_no_row_is_lost_or_twice(
 
 def test_without_the_key_file_no_batch_is_taken(tmp_path: Path) -> None:
     store, key = home_with_release(tmp_path)
+    with running(store.home, key) as server:
+        made = server.client.post("/v1/batches", json={"inputs": ["w1"]}).json()
+        ended(server.client, made["id"])
     store.keys.path.rename(tmp_path / "elsewhere")
     with running(store.home, key) as server:
+        assert server.client.get(f"/v1/batches/{made['id']}/results").status_code == 503
         answer = server.client.post("/v1/batches", json={"inputs": ["w1"]})
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:skerry:problem:no-keys")
         assert server.client.post("/v1/predict", json={"inputs": ["w1"]}).status_code == 200

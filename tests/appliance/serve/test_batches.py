@@ -92,6 +92,10 @@ def test_what_is_old_or_was_never_whole_is_swept(batches: Batches) -> None:
     batches.update(old, state="done", ended="2020-01-01T00:00:00.000Z")
     batches.update(fresh, state="done", ended="2999-01-01T00:00:00.000Z")
     batches.begin("ward-3", "triage", False, None)
+    (left,) = {path.name for path in batches.folder.iterdir()} - {old.id, fresh.id, waiting.id}
+    batches.sweep(7)
+    assert {path.name for path in batches.folder.iterdir()} == {fresh.id, waiting.id, left}  # it may be under way
+    os.utime(batches.folder / left, (0, 0))
     batches.sweep(7)
     assert {path.name for path in batches.folder.iterdir()} == {fresh.id, waiting.id}
 

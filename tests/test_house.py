@@ -453,8 +453,8 @@ BROUGHT = {
     "tldextract": "presidio-analyzer",
 }
 
-# What the peers of a benchmark need, each in an environment of its own.
-PEERS = {"argus_redact", "scrubadub", "tritonclient"}
+# What the peers of a benchmark need, each in an environment of its own; `int8.py` lies beside them.
+PEERS = {"argus_redact", "bentoml", "int8", "litserve", "mosec", "scrubadub", "tritonclient"}
 # The vendor's own packages, which no index that we use serves: taken where a site has installed them.
 VENDOR = {"tensorrt", "cuda"}
 

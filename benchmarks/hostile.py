@@ -1,6 +1,8 @@
 """What clients that misbehave cost the others: their 99th percentile with and without an attack, interleaved.
 
-    .venv/bin/python benchmarks/hostile.py [--seconds 4] [--rounds 5]
+    .venv/bin/python benchmarks/hostile.py --home HOME [--seconds 4] [--rounds 5]
+
+HOME has a live release (`skerry promote MODEL --to live`); the program adds an API key for itself.
 
 Four honest clients ask one short text at a time in a closed loop with their own connections. Each attack runs in a process
 of its own, so that its work is not theirs: slow clients (200 connections, a byte now and then), bodies of 10 MB with a length
@@ -16,17 +18,15 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
-import os
 import socket
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from serve import build, release, server
+from serve import server
 
-from appliance.settings import load
+from appliance.api_keys import add_key
 from appliance.store import Store
 
 CLIENTS = 4
@@ -36,27 +36,16 @@ TEXTS = ["my card has not arrived yet", "where is my payment", "please tell me w
 def main() -> None:
     """Run each attack and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        os.environ["SKERRY_STORE__KEY_FOLDER"] = str(Path(folder) / "keys")
-        store = Store.open(home, settings=load(home))
-        key = release(store, build(store))
-        with server(home) as (_pid, port, _seconds):
-            asyncio.run(victims(port, key, given.seconds))  # warm
-            print(f"{'attack':>16} {'p99 before ms':>14} {'p99 during ms':>14} {'ratio':>6} {'failed':>6}")
-            for attack in (
-                nothing,
-                spin,
-                slow_loris,
-                ten_megabytes,
-                ten_megabytes_chunked,
-                eight_megabytes,
-                tiny_chunks,
-            ):
-                report(attack, port, key, given.seconds, given.rounds)
+    _key, secret = add_key(Store.open(given.home), "bench")
+    with server(given.home) as (_pid, port, _seconds):
+        asyncio.run(victims(port, secret, given.seconds))  # warm
+        print(f"{'attack':>21} {'p99 before ms':>14} {'p99 during ms':>14} {'ratio':>6} {'failed':>6}")
+        for attack in (nothing, spin, slow_loris, ten_megabytes, ten_megabytes_chunked, eight_megabytes, tiny_chunks):
+            report(attack, port, secret, given.seconds, given.rounds)
 
 
 def report(attack: Callable[[int, str], None], port: int, key: str, seconds: float, rounds: int) -> None:
@@ -75,7 +64,7 @@ def report(attack: Callable[[int, str], None], port: int, key: str, seconds: flo
     ratio = statistics.median(after / earlier for earlier, after in zip(before, during, strict=True))
     name = attack.__name__.replace("_", " ")
     print(
-        f"{name:>16} {statistics.median(before):14.1f} {statistics.median(during):14.1f} {ratio:6.2f} {failed:6d}",
+        f"{name:>21} {statistics.median(before):14.1f} {statistics.median(during):14.1f} {ratio:6.2f} {failed:6d}",
         flush=True,
     )
 

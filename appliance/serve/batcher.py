@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from appliance.engine import LongTexts, Reads
-from appliance.errors import ApplianceError, InputError
+from appliance.errors import InputError
 from appliance.log import log
 from appliance.serve import frames
 from appliance.serve.frames import Item
@@ -158,9 +158,3 @@ def _simple(engine: Engine, kind: str, text: str) -> Item:
 
 def _item(content: int, payload: bytes) -> Item:
     return Item(content, False, 0, 0.0, 1, 0, payload)
-
-
-def failure(item: Item) -> ApplianceError:
-    """Return the error that an item without an answer stands for."""
-    message = item.payload.decode()
-    return InputError(message) if item.content == frames.REFUSED else ApplianceError(message)

@@ -23,5 +23,4 @@ class Classifier(Worker):
 if __name__ == "__main__":
     server = Server()
     server.append_worker(Classifier, num=2, timeout=60)
-
     server.run()

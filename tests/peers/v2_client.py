@@ -39,7 +39,9 @@ def ask(client, headers, texts, binary, version="", outputs=("label", "score", "
     tensor = triton.InferInput("text", [len(texts)], "BYTES")
     tensor.set_data_from_numpy(np.array([text.encode() for text in texts], dtype=np.object_), binary_data=binary)
     wanted = outputs and [triton.InferRequestedOutput(name, binary_data=binary) for name in outputs]
-    answer = client.infer("triage", [tensor], model_version=version, outputs=wanted, request_id="7", headers=dict(headers))
+    answer = client.infer(
+        "triage", [tensor], model_version=version, outputs=wanted, request_id="7", headers=dict(headers)
+    )
     names = [output["name"] for output in answer.get_response()["outputs"]]
     return {name: [plain(one) for one in answer.as_numpy(name).tolist()] for name in names}
 

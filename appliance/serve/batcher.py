@@ -79,6 +79,9 @@ def _read(asked: Asked, text: str) -> Reading | Item:
         reading: Reading = asked.engine.read(text, asked.long_texts)  # type: ignore[attr-defined]
     except InputError as error:
         return _item(frames.REFUSED, str(error).encode())
+    except Exception as error:  # a thread must outlive whatever a tokenizer does
+        log("reading failed", error=type(error).__name__)
+        return _item(frames.FAILED, _("the model failed on this text").encode())
     return reading
 
 

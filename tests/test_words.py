@@ -29,9 +29,14 @@ def called(path: Path) -> str:
 
 
 def calls(path: Path) -> Iterator[ast.Call]:
-    """Yield the `_(...)` calls of a source file."""
+    """Yield the `_(...)` and `both(...)` calls of a source file."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_" and node.args:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("_", "both")
+            and node.args
+        ):
             yield node
 
 

@@ -21,17 +21,22 @@ _NONCE_BYTES = 12
 
 
 def append(path: Path, key: bytes, purpose: str, number: int, content: bytes, durable: bool = True) -> None:
-    """Add frame `number` (from 0) with the 32-byte `key`; with `durable` it is on the disk on return."""
+    """Add frame `number` (from 0) with the 32-byte `key`; with `durable` it is on the disk on return. Raises `OSError`, and then the file is as it was."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = os.urandom(_NONCE_BYTES)
     sealed = nonce + AESGCM(key).encrypt(nonce, content, f"{purpose} {number}".encode())
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "ab") as file:
-        file.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
+    before = os.fstat(handle).st_size
+    try:
+        with os.fdopen(handle, "ab") as file:
+            file.write(len(sealed).to_bytes(_LENGTH_BYTES, "big") + sealed)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError:
+        os.truncate(path, before)  # behind half a frame no other could be found
+        raise
 
 
 def read(path: Path, key: bytes, purpose: str, start: int = 0) -> Iterator[bytes]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from contextlib import closing
 from time import monotonic
 from typing import Any
 
@@ -25,6 +24,7 @@ from appliance.serve.workers import Answer, Workers
 
 _TEXTS = 16  # at once
 _PASSING = ("queue-full", "not-ready", "engine-lost")
+_DEATHS = 3  # of the engine process, after which a text that it ran alone is given up
 _AGAIN_S = 1.0  # after a refusal that passes
 _LOCK_S = 5.0
 _SWEEP_S = 3600.0
@@ -113,18 +113,18 @@ class BatchWork:
         began, before_s = monotonic(), batch.used_s
         batch = await self._note(batch, state="running")
         state, noted = "done", began
-        with closing(self._batches.rest(batch)) as frames:
-            while batch.id not in self._stopped and (frame := await asyncio.to_thread(next, frames, None)) is not None:
-                used_s = before_s + monotonic() - began
-                if batch.time_limit_s is not None and used_s > batch.time_limit_s:
-                    state = "expired"
-                    break
-                lines = await self._lines(batch, *frame)
-                if batch.id not in self._stopped:
-                    batch = await asyncio.to_thread(self._batches.answer, batch, frame[0], lines)
-                if monotonic() - noted > _NOTE_S:
-                    noted = monotonic()
-                    batch = await self._note(batch, used_s=used_s)
+        frames = self._batches.rest(batch)  # not closed here: a server that stops may leave it running in its thread
+        while batch.id not in self._stopped and (frame := await asyncio.to_thread(next, frames, None)) is not None:
+            used_s = before_s + monotonic() - began
+            if batch.time_limit_s is not None and used_s > batch.time_limit_s:
+                state = "expired"
+                break
+            lines = await self._lines(batch, *frame)
+            if batch.id not in self._stopped:
+                batch = await asyncio.to_thread(self._batches.answer, batch, frame[0], lines)
+            if monotonic() - noted > _NOTE_S:
+                noted = monotonic()
+                batch = await self._note(batch, used_s=used_s)
         used_s = round(before_s + monotonic() - began, 3)
         await self._note(batch, state=state, used_s=used_s, ended=now())
         log("batch ended", batch=batch.id, state=state, done=batch.done, failed=batch.failed)
@@ -146,21 +146,25 @@ class BatchWork:
 
     async def _answers(self, batch: Batch, texts: list[str]) -> list[tuple[Served, Answer | None]]:
         found: list[tuple[Served, Answer | None]] = []
-        size = _TEXTS
+        size, deaths = _TEXTS, 0
         while len(found) < len(texts):
             part = texts[len(found) : len(found) + size]
+            job = None
             try:
                 served = self._service.router.pick(batch.model)
                 job = self._workers.submit(served, part, background=True)
                 await job.done
             except Problem as problem:
-                if problem.kind == "content-too-large":  # for the queue as it is set
-                    found += [(served, problem)] if len(part) == 1 else []
-                    size = max(1, len(part) // 2)
-                elif problem.kind in _PASSING:
-                    await asyncio.sleep(_AGAIN_S)
-                else:
+                died = problem.kind == "engine-lost" and job is not None and job.started > 0
+                if died or problem.kind == "content-too-large":  # of one of these texts; for the queue as it is set
+                    size, alone = max(1, len(part) // 2), len(part) == 1
+                    deaths += alone and died
+                    if alone and (not died or deaths == _DEATHS):
+                        found, deaths = [*found, (served, problem)], 0
+                elif problem.kind not in _PASSING:
                     raise
+                if problem.kind in _PASSING:
+                    await asyncio.sleep(_AGAIN_S)
             else:
                 found += [(served, served.abstain(one) if isinstance(one, Prediction) else one) for one in job.answers]
         return found

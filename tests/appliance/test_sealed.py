@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_what_a_crash_cut_off_is_no_frame(path: Path, lost: int) -> None:
     assert sealed.repair(path) == 2
     sealed.append(path, KEY, "test", 2, b"again")
     assert list(sealed.read(path, KEY, "test")) == [*FRAMES[:2], b"again"]
+
+
+def test_a_frame_that_finds_no_room_leaves_no_half_of_itself(path: Path) -> None:
+    size, limits = path.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            sealed.append(path, KEY, "test", 3, bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sealed.append(path, KEY, "test", 3, b"again")
+    assert list(sealed.read(path, KEY, "test")) == [*FRAMES, b"again"]
 
 
 def test_a_changed_byte_another_key_and_another_purpose_are_refused(path: Path) -> None:

@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -31,8 +30,7 @@ from appliance.log import log
 from appliance.settings import ServeSettings
 from appliance.words import _
 
-_HEALTHY_S = 5.0  # a process that lived so long is replaced at once, others after a while that grows
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 5.0  # between two tries to replace a process; the first is made at once
 _STOP_S = 5.0
 
 
@@ -69,7 +67,6 @@ class Run:
     control: socket.socket
     orders: io.BufferedRWPair
     lanes: list[socket.socket]
-    began: float
     handed_over: bool = False  # the lanes' sockets belong to somebody else, who closes them
 
     def ask(self, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +76,7 @@ class Run:
             self.orders.write(json.dumps(order).encode() + b"\n")
             self.orders.flush()
             line = self.orders.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             raise BusyError(_("the engine process has ended; it is being replaced"))
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -110,6 +107,7 @@ class EngineProcess:
         self._held: dict[int, tuple[Path, Mapping[str, str]]] = {}
         self._connect: Callable[[Run], None] | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._over = threading.Event()
         self._run = self._start()
         self._thread = threading.Thread(target=self._work, name="engine-process", daemon=True)
         self._thread.start()
@@ -139,9 +137,13 @@ class EngineProcess:
         self._orders.put(partial(self._replace, run))
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, whatever it is at."""
+        self._over.set()
         self._orders.put(None)
-        self._thread.join()
+        while self._thread.is_alive():
+            with contextlib.suppress(OSError):
+                self._run.control.shutdown(socket.SHUT_RDWR)  # nobody waits for an order that is under way
+            self._thread.join(0.1)
         self._run.end()
 
     def _work(self) -> None:
@@ -154,19 +156,23 @@ class EngineProcess:
         command = [sys.executable, "-P", "-m", "appliance.serve.engine_child", self._settings, *map(str, theirs)]
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=theirs)
+        except OSError:
+            for own, _other in pairs:
+                own.close()
+            raise
         finally:
             for _own, other in pairs:
                 other.close()
         control, *lanes = (own for own, _other in pairs)
-        return Run(process, control, control.makefile("rwb"), lanes, time.monotonic())
+        return Run(process, control, control.makefile("rwb"), lanes)
 
     def _load(self, folder: Path, done: Future[Loaded]) -> None:
         self._numbers += 1
         try:
             loaded = self._ask_to_load(self._numbers, folder)
         except BusyError:
-            self._replace(self._run)
             done.set_exception(HardwareError(_("loading `{folder}` ended the engine process; is there memory for it?", folder=folder)))  # fmt: skip
+            self._replace(self._run)
         except ApplianceError as error:
             done.set_exception(error)
         else:
@@ -195,22 +201,20 @@ class EngineProcess:
         if run is not self._run:
             return
         pause_s = 0.0
-        while True:
+        while not self._over.wait(pause_s):
+            pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + 0.1)
             self._run.end()
             self.restarts += 1
             log("engine lost", restarts=self.restarts)
-            if time.monotonic() - self._run.began < _HEALTHY_S:
-                time.sleep(pause_s)
-                pause_s = min(_LONGEST_PAUSE_S, 2 * pause_s + 0.1)
-            self._run = self._start()
             try:
+                self._run = self._start()
                 self._load_again()
-            except BusyError:
+            except (BusyError, OSError):  # it died of it, or there is no memory for it now
                 continue
-            break
-        log("engine replaced", models=len(self._held))
-        if self._connect:
-            self._connect(self._run)
+            log("engine replaced", models=len(self._held))
+            if self._connect:
+                self._connect(self._run)
+            return
 
     def _load_again(self) -> None:
         for number, (folder, files) in list(self._held.items()):

@@ -92,15 +92,6 @@ class Line:
         self.texts -= len(job.texts) - job.taken
         self.tokens -= sum(job.costs[job.taken :])
 
-    def put_back(self, job: Job, index: int) -> None:
-        """Let the text that was taken last from a request wait again, before everybody else's."""
-        assert index == job.taken - 1
-        if index + 1 == len(job.texts):
-            self._jobs.appendleft(job)
-        job.taken = index
-        self.texts += 1
-        self.tokens += job.costs[index]
-
     def oldest(self) -> Job | None:
         """Return the request whose turn is next."""
         while self._jobs and self._jobs[0].stopped:
@@ -342,9 +333,8 @@ class Workers:
 
     def _next(self) -> list[tuple[Job, int]]:
         """Take what a free lane runs next; nothing when nothing waits, or what waits may still find company."""
-        line = self._front or self._back
         now = perf_counter()
-        while (job := line.oldest()) and job.deadline is not None and job.deadline < now:
+        while (job := (line := self._front or self._back).oldest()) and job.deadline is not None and job.deadline < now:
             self.drop(job, late())
         if job is None:
             return []

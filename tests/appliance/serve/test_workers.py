@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import queue
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -19,7 +21,7 @@ import pytest
 
 from appliance import engine
 from appliance.engine import Plan
-from appliance.errors import ApplianceError, InputError
+from appliance.errors import ApplianceError, BusyError, InputError
 from appliance.schema import Prediction
 from appliance.serve.batcher import Asked
 from appliance.serve.engine_child import answer_lane
@@ -255,6 +257,26 @@ def test_expired_texts_are_not_run() -> None:
     run(test)
 
 
+def test_background_work_goes_on_behind_an_expired_request() -> None:
+    """Though no event follows that would look at the lines again."""
+
+    async def test() -> None:
+        model = Model(opened=False)
+        async with started(model, 1) as workers:
+            first = workers.submit(SERVED, ["first"])
+            await entered(model)
+            late = workers.submit(SERVED, ["late"], deadline=time.perf_counter() + 0.01)
+            behind = workers.submit(SERVED, ["behind"], background=True)
+            await asyncio.sleep(0.02)
+            model.open.set()
+            with pytest.raises(Problem):
+                await late.done
+            await first.done
+            await asyncio.wait_for(behind.done, 5)
+
+    run(test)
+
+
 def test_a_poisoned_text_fails_alone(capsys: pytest.CaptureFixture[str]) -> None:
     async def test() -> None:
         async with started(Model(), 2) as workers:
@@ -337,6 +359,44 @@ def test_a_killed_process_costs_the_texts_under_way_alone(tmp_path: Path) -> Non
 
     with process() as made:
         asyncio.run(asyncio.wait_for(test(made), 30))
+
+
+def test_a_server_stops_while_the_process_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = EngineProcess(ServeSettings(), 1)
+    loaded = made.load(write_model(tmp_path))
+
+    def dies() -> None:
+        os.kill(made.pid, signal.SIGKILL)
+        raise BusyError("it died of what it loads again")
+
+    monkeypatch.setattr(made, "_load_again", dies)
+    os.kill(made.pid, signal.SIGKILL)
+    made.lost(made._run)
+    while made.restarts < 2:
+        time.sleep(0.01)
+    stopping = threading.Thread(target=made.stop, daemon=True)
+    stopping.start()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    del loaded
+
+
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen, refusals = subprocess.Popen, [OSError(errno.ENOMEM, "no memory"), OSError(errno.EAGAIN, "no process")]
+
+    def start(*arguments: Any, **options: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return popen(*arguments, **options)
+
+    with process(1) as made:
+        monkeypatch.setattr(subprocess, "Popen", start)
+        os.kill(made.pid, signal.SIGKILL)
+        made.lost(made._run)
+        loading = threading.Thread(target=made.load, args=(write_model(tmp_path),), daemon=True)
+        loading.start()
+        loading.join(20)
+        assert not loading.is_alive() and not refusals
 
 
 def test_a_model_that_has_changed_on_disk_is_not_loaded_into_the_next_process(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from appliance.settings import Settings, load
 from appliance.store import Store, check_name
 
 Overrides = dict[str, dict[str, Any]] | None
+_NAME_CHARACTERS = 64
 
 
 def run(store: Store, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +198,8 @@ def live(store: Store, release: str, overrides: Overrides = None) -> dict[str, A
     from appliance.privacy.scrub import scrub as take_out
     from appliance.upkeep import purge_raw
 
-    name = f"live-{release}"
+    check_name(release)
+    name = f"live-{release}"[:_NAME_CHARACTERS]
     raw = step("take", lambda: _taken(store, release, name))
     if raw is None:
         return {"dataset": None, "rows": 0, "new": 0, "held_back": 0}
@@ -209,15 +211,17 @@ def live(store: Store, release: str, overrides: Overrides = None) -> dict[str, A
 
 
 def _taken(store: Store, release: str, name: str) -> str | None:
-    # A crash may have left a raw set of texts that are out of the outbox already: then that one goes on.
+    # A crash may have left a raw set of texts that are out of the outbox already: they go on, with those that came since.
     from appliance.data.ingest import language_of
     from appliance.monitor.outbox import taken
 
     with taken(store, release) as records:
         if records:
+            found = [record for left in _raws(store, name) for record in store.records(left)]
+            found += [replace(record, language=language_of(record.text)) for record in records]
             with store.draft("dataset", name, meta={"stage": "raw"}) as draft:
                 draft.verb = "outbox"
-                store.write_records(draft, (replace(record, language=language_of(record.text)) for record in records))
+                store.write_records(draft, {record.id: record for record in found}.values())
     raws = _raws(store, name)
     return raws[-1].reference if raws else None
 

@@ -38,6 +38,7 @@ _GRAMS = (1, 2, 3)
 _FOLDS = 5
 _RIDGE = 4.0
 _LOTS = 30
+_DECIMALS = 5  # of a classifier's scores: what differs less is the same
 _EVIDENCE = 1e-4  # chance of a false alarm of one comparison when nothing has changed
 _SIGMAS = NormalDist().inv_cdf(1 - _EVIDENCE)
 _BINS = 10
@@ -124,11 +125,19 @@ def separation(reference: np.ndarray[Any, Any], window: np.ndarray[Any, Any]) ->
         )
         # Each fold's scores are centred on what its own training rows get, so that folds can be ranked together.
         scores[held] = products[np.ix_(held, seen)] @ weights - (known @ weights).mean(axis=0)
-    ranks = np.empty_like(scores)
-    np.put_along_axis(ranks, scores.argsort(axis=0, kind="stable"), np.arange(1.0, len(rows) + 1)[:, None], axis=0)
+    ranks = np.stack([_ranks(column) for column in scores.T.round(_DECIMALS)], axis=1)
     above = np.where(sides > 0, ranks, 0).sum(axis=0) - len(window) * (len(window) + 1) / 2
     aucs = above / (len(reference) * len(window))
     return float(aucs[0]), float(np.sqrt(((aucs[1:] - 0.5) ** 2).mean()))
+
+
+def _ranks(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    # From 1 on; equal ones, such as those of a text that is sent again and again, share the mean of their ranks.
+    import numpy as np
+
+    _values, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: np.ndarray[Any, Any] = (counts.cumsum() - (counts - 1) / 2)[place]
+    return ranks
 
 
 def psi(before: Sequence[float], now: Sequence[float]) -> float:
@@ -148,7 +157,7 @@ def compare(reference: Window, window: Window, settings: DriftSettings) -> Compa
     scores = _score_cells(reference.scores, window.scores)
     psi_labels, psi_scores = psi(*labels), psi(*scores)
     ratios = {
-        "texts": min((auc - 0.5) / (settings.max_separation - 0.5), (auc - 0.5) / (noise * _SIGMAS)),
+        "texts": min((auc - 0.5) / (settings.max_separation - 0.5), (auc - 0.5) / max(noise * _SIGMAS, 1e-9)),
         "labels": min(psi_labels / settings.max_psi, psi_labels / _psi_noise(len(labels[0]), n, m)),
         "scores": min(psi_scores / settings.max_psi, psi_scores / _psi_noise(len(scores[0]), n, m)),
     }

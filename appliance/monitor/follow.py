@@ -123,13 +123,17 @@ class Follower:
         return known
 
     def _compare(self, release: str, known: _Version) -> None:
-        found = drift.compare(known.reference, known.window, self._settings)
+        full, since = known.window, known.since
+        known.window, known.since = drift.Window(), _now()  # first: what goes wrong below must not let it grow
+        found = drift.compare(known.reference, full, self._settings)
         for of, ratio in found.ratios.items():
             self._metrics.drift.labels(release, of).set(ratio)
-        window = {"from": known.since, "to": _now(), "texts": len(known.window), "version": known.version}
-        write_window(self._folder / f"{release}.json", window | asdict(found))
+        window = {"from": since, "to": known.since, "texts": len(full), "version": known.version}
         log("drift window", release=release, **found.ratios)  # type: ignore[arg-type]
-        known.window, known.since = drift.Window(), _now()
+        try:
+            write_window(self._folder / f"{release}.json", window | asdict(found))
+        except OSError as error:
+            log("drift window not kept", release=release, error=type(error).__name__)
 
     # -- the reference on disk ---------------------------------------------------------------------------------------
 
@@ -187,7 +191,13 @@ def read(home: Path, project: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def forget(home: Path, project: str, release: str) -> int:
-    """Forget what a release was first asked, so that the next texts are its reference. Returns how many references there were."""
+    """Forget what a release was first asked, so that the next texts are its reference. Returns how many references there were.
+
+    Raises `SettingsError` for what is no name.
+    """
+    from appliance.store import check_name
+
+    check_name(release)
     sealed = _references(_folder(home, project), release)
     for path in sealed:
         path.unlink(missing_ok=True)

@@ -63,10 +63,10 @@ class Outbox:
 
     def work(self, passed_s: float) -> None:
         """Choose anew what counts as uncertain, then seal and append what there is room for."""
-        for release, scores in self._scores.items():
+        for release, scores in list(self._scores.items()):  # the event loop may add one
             if len(scores) >= _ENOUGH:
                 ordered = sorted(scores)
-                self._limits[release] = ordered[int(len(ordered) * self._settings.uncertain_share) - 1]
+                self._limits[release] = ordered[max(1, int(len(ordered) * self._settings.uncertain_share)) - 1]
         most = self._settings.rows_a_day
         self._room = min(self._most_at_once, self._room + most * passed_s / _DAY_S)
         if self._day != _today():
@@ -125,7 +125,10 @@ def _record(store: Store, line: bytes, number: int) -> Record:
 
 
 def destroy(store: Store, release: str) -> int:
-    """Destroy the texts of a release that wait; an event says how many. Returns how many."""
+    """Destroy the texts of a release that wait; an event says how many. Returns how many. Raises `SettingsError` for what is no name."""
+    from appliance.store import check_name
+
+    check_name(release)
     with lines.taken(_path(_folder(store.home, store.project), release)) as rows:
         if rows:
             store.event("outbox destroy", release=release, rows=len(rows))

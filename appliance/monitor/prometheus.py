@@ -141,6 +141,11 @@ class VersionMetrics:
         self._failed = metrics.failed.labels(*names)
         self._padding = metrics.padding.labels(*names)
         self._batch_texts = metrics.batch_texts.labels(*names)
+        # Shown from 0 on: a counter that is first seen at 1 has not risen for Prometheus, and no alert would come.
+        metrics.requests.labels(*names, 500)
+        metrics.rejected.labels("queue-full")
+        metrics.load_failures.labels(model)
+        metrics.release_changes.labels(model, "rollback")
 
     def answered(
         self,

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -102,7 +102,7 @@ def _to_socket(path: str) -> Receiver:
 def _to_host(address: str) -> Receiver:
     host, _colon, port = address.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 2**16:
         raise SettingsError(_("`alerts.syslog` is `{value}`; write a socket (`/dev/log`) or HOST:PORT", value=address))
 
     def send(alert: Alert) -> None:
@@ -130,6 +130,7 @@ def _to_web(address: str, ca: Path | None) -> Receiver:
     url = urlsplit(address)
     try:
         usable = url.scheme in ("http", "https") and bool(url.hostname) and not url.username and url.port != 0
+        usable = usable and f"{url.path}{url.query}".isascii()
     except ValueError:
         usable = False
     if not usable:
@@ -204,7 +205,11 @@ def _told(receiver: str) -> Iterator[None]:
     """Turn what a connection raises into an error of ours that names the receiver, not its address."""
     try:
         yield
-    except (OSError, http.client.HTTPException) as error:
+    except (
+        OSError,
+        http.client.HTTPException,
+        ValueError,
+    ) as error:  # ValueError: a name that is none (IDNA), odd letters
         raise HardwareError(
             _(
                 "`{receiver}` took no alert: {error}; see the section `alerts` of the settings",
@@ -238,7 +243,8 @@ class Courier(threading.Thread):
     def stop(self, patience_s: float = 2 * _TIMEOUT_S) -> None:
         """Bring what waits, without waiting between tries, and end."""
         self._over.set()
-        self._line.put(None)
+        with suppress(queue.Full):  # a full line before a dead receiver is not waited for
+            self._line.put(None, timeout=patience_s)
         self.join(patience_s)
 
     def run(self) -> None:

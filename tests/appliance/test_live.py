@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance import pipeline
-from appliance.errors import PolicyError
+from appliance.errors import PolicyError, SettingsError
 from appliance.keys import open_keys
 from appliance.monitor import outbox, ring
 from appliance.monitor.outbox import Outbox
@@ -66,6 +66,31 @@ def test_a_raw_set_that_a_crash_left_goes_on(store: Store, monkeypatch: pytest.M
     assert outbox.waiting(store.home, "main") == {}
     assert pipeline.live(store, "triage")["rows"] == 1
     assert [item.stage for item in store.artifacts("dataset")] == ["scrubbed"]
+
+
+def test_texts_that_came_after_a_crash_take_the_older_ones_along(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(store, ["the terminal does not work"])
+    with monkeypatch.context() as patched:
+        patched.delattr("appliance.privacy.scrub.scrub")
+        with pytest.raises(ImportError):
+            pipeline.live(store, "triage")
+    keep(store, ["the card is lost"])
+    assert pipeline.live(store, "triage")["rows"] == 2
+    texts = {record.text for record in store.records(store.dataset("live-triage"))}
+    assert texts == {"the terminal does not work", "the card is lost"}
+    assert [item.stage for item in store.artifacts("dataset")] == ["scrubbed"]
+
+
+def test_a_long_name_fits_and_what_is_no_name_reaches_no_other_file(store: Store, tmp_path: Path) -> None:
+    keep(store, ["the terminal does not work"], "t" * 64)
+    dataset = pipeline.live(store, "t" * 64)["dataset"]
+    assert dataset.partition("@")[0] == "live-" + "t" * 59
+    other = tmp_path / "mine.jsonl"
+    other.write_text("precious\n")
+    for deed in (pipeline.live, outbox.destroy):
+        with pytest.raises(SettingsError):
+            deed(store, "../../../../mine")
+    assert other.read_text() == "precious\n"
 
 
 def test_a_worker_queues_what_waits_and_takes_in_the_minutes(store: Store) -> None:

@@ -73,6 +73,19 @@ def test_a_model_that_is_less_sure_is_seen() -> None:
     assert found.score_now < found.score_before
 
 
+@pytest.mark.parametrize("different", [1, 2, 3])
+def test_the_same_few_texts_again_and_again_are_no_drift(different: int) -> None:
+    """What a probe sends: texts that are equal cannot be told apart, whatever their order."""
+    source = random.Random(0)
+    first, later = (
+        window([f"are you there {source.randrange(different)}" for _ in range(300)], ["a"] * 300, [0.9] * 300)
+        for _ in range(2)
+    )
+    found = drift.compare(first, later, SETTINGS)
+    assert found.auc == pytest.approx(0.5, abs=0.06)
+    assert max(found.ratios.values()) < 0.7
+
+
 def test_psi_is_the_sum_over_the_shares() -> None:
     """By hand for 20 and 80 against 40 and 60, half a count added to each."""
     p, q = np.array([20.5, 80.5]) / 101, np.array([40.5, 60.5]) / 101

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import BusyError
+from appliance.errors import BusyError, SettingsError
 from appliance.keys import Keys
 from appliance.monitor import drift, follow
 from appliance.monitor.follow import Follower
@@ -170,3 +170,31 @@ def test_a_damaged_file_of_windows_is_no_end(tmp_path: Path) -> None:
     assert follow.read(tmp_path, "main") == {"triage": []}
     follow.write_window(path, {"texts": 2})
     assert follow.read(tmp_path, "main") == {"triage": [{"texts": 2}]}
+
+
+def test_a_disk_that_takes_no_window_stops_nothing(tmp_path: Path, keys: Keys) -> None:
+    """The window that could not be kept is given up, and the next one is compared."""
+    metrics = Metrics()
+    following = follower(tmp_path, keys, metrics)
+    following.offer("triage", VERSION, answered(50, 0))
+    following.work(0)
+    file = tmp_path / "projects" / "main" / "monitor" / "drift" / "triage.json"
+    file.mkdir()
+    following.offer("triage", VERSION, answered(60, 1, ("medicine", "appointment")))
+    following.work(0)
+    value = metrics.registry.get_sample_value("skerry_drift_ratio", {"model": "triage", "of": "texts"})
+    assert value is not None and value > 1
+    file.rmdir()
+    following.offer("triage", VERSION, answered(50, 2))
+    following.work(60)
+    (window,) = follow.read(tmp_path, "main")["triage"]
+    assert window["texts"] == 50
+
+
+def test_what_is_no_name_forgets_nothing(tmp_path: Path, keys: Keys) -> None:
+    following = follower(tmp_path, keys)
+    following.offer("triage", VERSION, answered(50, 0))
+    following.work(0)
+    with pytest.raises(SettingsError):
+        follow.forget(tmp_path, "main", "tri*")
+    assert follow.forget(tmp_path, "main", "triage") == 1

@@ -59,6 +59,15 @@ def test_the_least_certain_are_kept_and_only_they(store: Store) -> None:
     assert outbox.waiting(store.home, "main") == {}
 
 
+def test_a_small_share_still_means_the_least_certain(store: Store) -> None:
+    """Of 200 answers a thousandth is none: then the least certain of them is the limit, not the most certain."""
+    box = filled(store, SETTINGS.model_copy(update={"uncertain_share": 0.001}))
+    box.offer("triage", VERSION, [("sure enough", Prediction("a", 0.95)), ("unsure", Prediction("b", 0.3))])
+    box.work(0)
+    with outbox.taken(store, "triage") as records:
+        assert [record.text for record in records] == ["unsure"]
+
+
 def test_nothing_is_in_the_clear_on_disk(store: Store) -> None:
     box = filled(store)
     unsure(box, 5)

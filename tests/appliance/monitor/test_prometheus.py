@@ -108,6 +108,17 @@ def test_an_answered_request_is_counted_once_and_its_texts_each() -> None:
     assert value("skerry_infer_seconds_bucket", names | {"le": "0.005"}) == 2
 
 
+def test_what_alerts_look_for_is_there_before_it_happens() -> None:
+    """Prometheus' `increase` of a counter that is first seen at 1 is 0: the first failure would raise no alert."""
+    metrics = Metrics()
+    metrics.of("triage", "0123456789ab")
+    page = page_of(metrics)
+    assert 'skerry_release_changes_total{action="rollback",model="triage"} 0.0' in page
+    assert 'skerry_load_failures_total{model="triage"} 0.0' in page
+    assert 'skerry_requests_total{code="500",model="triage",version="0123456789ab"} 0.0' in page
+    assert 'skerry_rejected_total{reason="queue-full"} 0.0' in page
+
+
 def test_two_servers_in_a_process_do_not_share_numbers() -> None:
     first, second = Metrics(), Metrics()
     first.rejected.labels("queue-full").inc()

@@ -139,7 +139,7 @@ def test_https_is_checked_against_the_named_certificate(web: http.server.Threadi
 
 
 @pytest.mark.parametrize(
-    "settings", [AlertsSettings(webhook="ftp://10.0.0.1/"), AlertsSettings(webhook="http://user:word@10.0.0.1/"), AlertsSettings(syslog="loghost"), AlertsSettings(webhook="http://10.0.0.1:99999/")]
+    "settings", [AlertsSettings(webhook="ftp://10.0.0.1/"), AlertsSettings(webhook="http://user:word@10.0.0.1/"), AlertsSettings(syslog="loghost"), AlertsSettings(webhook="http://10.0.0.1:99999/"), AlertsSettings(webhook="http://10.0.0.1/告警"), AlertsSettings(syslog="10.0.0.1:99999"), AlertsSettings(syslog="10.0.0.1:²")]
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused_at_the_start(settings: AlertsSettings) -> None:
     with pytest.raises(SettingsError):
@@ -204,3 +204,23 @@ def test_a_trial_reaches_every_receiver_and_tells_how_each_took_it(tmp_path: Pat
 def test_a_trial_needs_a_receiver() -> None:
     with pytest.raises(SettingsError, match=r"alerts\.syslog"):
         try_out(AlertsSettings(), "main")
+
+
+@pytest.mark.parametrize("settings", [AlertsSettings(webhook="http://a..b/x"), AlertsSettings(syslog="a..b:514")])
+def test_a_name_that_is_none_ends_no_courier(
+    settings: AlertsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alert that such a receiver cannot take is counted, and the next alerts still reach the others."""
+
+    def no_name(host: str, *_arguments: object, **_options: object) -> None:
+        host.encode("idna")  # as the real one begins
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    failed: list[str] = []
+    file = AlertsSettings(file=tmp_path / "alerts.jsonl")
+    courier = Courier(receivers(settings) | receivers(file), failed.append, (0.0,))
+    courier.send(FIRING)
+    courier.send(RESOLVED)
+    courier.stop()
+    assert len(failed) == 2
+    assert len((tmp_path / "alerts.jsonl").read_text("utf-8").splitlines()) == 2

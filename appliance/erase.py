@@ -236,9 +236,11 @@ def _elsewhere(store: Store, subjects: Sequence[str], search: bool) -> Iterator[
 
 
 def _copies(store: Store, line: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield what was carried out of the home and may still hold the records: files saved, serve-only exports, backups."""
+    """Yield what was carried out of the home and may still hold the records: files saved, serve-only exports, models that left the network, backups."""
+    said = {"export": ("format", "serve-only"), "egress": ("kind", "model")}
     for event in store.events():
-        carried = event.verb == "save" or (event.verb == "export" and event.details.get("format") == "serve-only")
+        what, wanted = said.get(event.verb, ("", ""))
+        carried = event.verb == "save" or (event.verb in said and event.details.get(what) == wanted)
         if event.verb == "backup" or (carried and line & set(event.artifacts)):
             yield {"verb": event.verb, "time": event.time, "artifacts": [item[:12] for item in event.artifacts]}
 

@@ -122,9 +122,11 @@ def test_what_may_still_hold_the_person_is_named(tmp_path: Path) -> None:
     trained = model(store, parents=(child.id,))
     promote(store, trained, "triage", "live", 0.0)
     save(store, child.reference, tmp_path / "notes.jsonl")
+    store.event("egress", (trained.id,), kind="model")
+    store.event("egress", (child.id,), kind="labels")
     store.within("other").event("backup")
     found = erase_subjects(store.within("main"), ["p1"])
-    assert [copy["verb"] for copy in found["copies_outside"]] == ["save"]
+    assert [copy["verb"] for copy in found["copies_outside"]] == ["save", "egress"]
     assert found["releases"] == ["triage"]
 
 

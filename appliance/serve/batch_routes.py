@@ -196,16 +196,21 @@ def _shown(batch: Batch) -> dict[str, Any]:
 async def _lines(request: Request, most_bytes: int, longest_bytes: int) -> AsyncIterator[list[bytes]]:
     """Yield the lines of a body as it arrives; split at line feeds alone, which JSON holds escaped only."""
     declared = request.headers.get("content-length", "0")
-    size, rest = 0, b""
+    size, rest = 0, bytearray()
     async for part in request.stream():
         size += len(part)
         if max(size, int(declared) if declared.isdigit() else 0) > most_bytes:
             raise Problem("content-too-large", _("the upload is larger than {limit} bytes", limit=most_bytes))
-        *whole, rest = (rest + part).split(b"\n")
+        rest += part
+        whole: list[bytes] = []
+        if b"\n" in part:  # else a long line that comes in small pieces would be copied for each
+            *whole, last = bytes(rest).split(b"\n")
+            rest = bytearray(last)
         if any(len(line) > longest_bytes for line in (*whole, rest)):
             raise Problem("content-too-large", _("a line is larger than {limit} bytes", limit=longest_bytes))
-        yield whole
-    yield [rest]
+        if whole:
+            yield whole
+    yield [bytes(rest)]
 
 
 def _take_in(draft: Draft, lines: list[bytes], most: int) -> None:
@@ -255,7 +260,7 @@ def _parquet(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Turn JSON lines into Parquet, in a process of its own: the server loads no pyarrow. Raises `Problem` where it is not installed."""
     with ExitStack() as stack:
         out = stack.enter_context(tempfile.TemporaryFile())  # no name: it goes with us, whatever happens
-        command = [sys.executable, "-c", "from appliance.engine.answers import main; main()"]
+        command = [sys.executable, "-P", "-c", "from appliance.engine.answers import main; main()"]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL)
         assert child.stdin is not None
         with suppress(BrokenPipeError), child.stdin:  # its exit code says why

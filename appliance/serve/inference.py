@@ -68,7 +68,7 @@ class Inference:
             served = service.router.pick(name, wanted.get("version"), call.key, session)
             if self._kind == "embed":
                 require_embeddings(question, served)
-            texts = _texts(question, service.settings.explain_words)
+            texts = _texts(question, served, service.settings.explain_words)
             workers: Workers = self._app.state.workers
             timeout = timeout_s(call.headers)
             deadline = None if timeout is None else perf_counter() + timeout
@@ -131,10 +131,14 @@ def draining() -> Problem:
     return Problem("draining", _("the server is shutting down; ask again in a moment"), retry_after_s=1)
 
 
-def _texts(question: Question, most: int) -> list[str]:
+def _texts(question: Question, served: Served, most: int) -> list[str]:
     """The texts to run: for an explanation the text whole and then without each piece."""
     if not question.explain:
         return question.texts
+    if served.engine.plan.task == "tag":
+        raise Problem(
+            "invalid", _("a model that marks stretches of a text has no one label to explain"), field="explain"
+        )
     text = question.texts[0]
     try:
         return [text, *without(text, windows(text, most))]

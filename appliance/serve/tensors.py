@@ -55,8 +55,12 @@ def tensors(question: Question, served: Served, job: Job) -> tuple[list[tuple[by
     """Return the headers and body of an inference response.
 
     The protocol knows no error of one element: with the output `error` a text that has no answer gets an empty label, the
-    score 0 and its reason there, and without it the whole request is refused (`Problem`, 400).
+    score 0 and its reason there, and without it the whole request is refused (`Problem`, 400). So is one to a model that marks stretches.
     """
+    if served.engine.plan.task == "tag":
+        raise Problem(
+            "invalid", _("this release marks stretches of a text, which no tensor holds; ask `POST /v1/predict`")
+        )
     if "error" not in {output.name for output in question.outputs}:
         for index, answer in enumerate(job.answers):
             if not isinstance(answer, Prediction):

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from appliance.api_keys import add_key
+from appliance.serve.batch_routes import _parquet
 from appliance.store import Store
 from tests.servers import Server, home_with_release, running
 from tests.tiny_onnx import text
@@ -92,6 +93,14 @@ def test_parquet_holds_the_same_rows(server: Server) -> None:
     assert [row["label"] for row in rows] == [line.get("label") for line in lines]
     assert json.loads(rows[1]["error"]) == lines[1]["error"]
     assert server.client.get(f"/v1/batches/{batch['id']}/results?format=xml").status_code == 422
+
+
+def test_parquet_is_written_by_the_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever lies in the folder that the server was started in."""
+    (tmp_path / "appliance").mkdir()
+    (tmp_path / "appliance" / "__init__.py").write_text("raise SystemExit(0)")
+    monkeypatch.chdir(tmp_path)
+    assert b"".join(_parquet(iter([b'{"index": 0, "label": "card"}\n'])))[:4] == b"PAR1"
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.serve.body import Output
+from appliance.schema import Prediction, Span
+from appliance.serve.body import Output, Question
+from appliance.serve.inference import _texts
 from appliance.serve.problems import Problem
-from appliance.serve.tensors import parse_infer
+from appliance.serve.tensors import parse_infer, tensors
 
 TEXT = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]}
 SECRET = "110101194912310021"
@@ -111,3 +114,16 @@ def test_infer_refuses(change: dict[str, Any], field: str) -> None:
     with pytest.raises(Problem) as caught:
         parse_infer(json.dumps({"inputs": [TEXT]} | change).encode(), {}, 10)
     assert (caught.value.status, caught.value.field) == (422, field)
+
+
+@pytest.mark.parametrize("output", ["label", "probabilities", "error"])
+def test_what_marks_stretches_has_no_tensors_and_no_label_to_explain(output: str) -> None:
+    plan = SimpleNamespace(task="tag", labels=("O", "B-CARD"))
+    served: Any = SimpleNamespace(engine=SimpleNamespace(plan=plan, labels=plan.labels))
+    job: Any = SimpleNamespace(answers=[Prediction(None, 0.9, {}, False, (Span(0, 2, "CARD", 0.9),))])
+    with pytest.raises(Problem) as caught:
+        tensors(Question(["w1"], outputs=(Output(output),)), served, job)
+    assert caught.value.kind == "invalid"
+    with pytest.raises(Problem) as caught:
+        _texts(Question(["w1 w2"], explain=True), served, 10)
+    assert (caught.value.kind, caught.value.field) == ("invalid", "explain")

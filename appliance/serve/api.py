@@ -40,13 +40,10 @@ _TRACE = re.compile(rb"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9
 
 
 class Gate:
-    """The outermost layer: request ids, API keys, and problems as answers.
+    """What stands before an application: request ids, API keys, and problems as answers."""
 
-    What is asked most (`straight`, by path) goes past the layers and the search for a route behind it.
-    """
-
-    def __init__(self, app: ASGIApp, service: Service, straight: Mapping[str, ASGIApp]) -> None:
-        self._app, self._service, self._straight = app, service, straight
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
         self._boot, self._numbers = secrets.token_hex(6).encode(), itertools.count(1)  # no system call a request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +68,7 @@ class Gate:
 
         try:
             self._admit(scope["path"], call)
-            app = self._straight.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
-            await app(scope, receive, send_with_id)
+            await self._app(scope, receive, send_with_id)
         except Problem as problem:
             self._service.metrics.rejected.labels(problem.kind).inc()
             await send_problem(problem, scope, call.id, send_with_id)
@@ -108,7 +104,7 @@ def _traced(call: Call) -> list[tuple[bytes, bytes]]:
     return [(b"traceparent", b"00-%b-%b-%b" % (given[2], secrets.token_hex(8).encode(), given[3]))]
 
 
-def build_app(service: Service) -> FastAPI:
+def build_app(service: Service) -> ASGIApp:
     """Make the application. Its workers start and end with it."""
 
     @asynccontextmanager
@@ -128,7 +124,7 @@ def build_app(service: Service) -> FastAPI:
         docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
     )  # fmt: skip
     straight = inference.add_routes(app, service)
-    app.add_middleware(Gate, service=service, straight=straight)
+    app.add_middleware(Gate, service=service)
     app.add_exception_handler(HTTPException, _http_problem)
     if service.batches:
         batch_routes.add_routes(app, service, service.batches)
@@ -137,7 +133,18 @@ def build_app(service: Service) -> FastAPI:
     _add_own(app, service)
     release_routes.add_routes(app, service)
     protocol.add_routes(app, service)
-    return app
+    return _Entrance(app, {path: Gate(endpoint, service) for path, endpoint in straight.items()})
+
+
+class _Entrance:
+    """Lets what is asked most go past the framework's layers and its search for a route."""
+
+    def __init__(self, app: ASGIApp, straight: Mapping[str, ASGIApp]) -> None:
+        self._app, self._straight = app, straight
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hot = scope["type"] == "http" and scope["method"] == "POST"
+        await (self._straight.get(scope["path"], self._app) if hot else self._app)(scope, receive, send)
 
 
 @asynccontextmanager

@@ -64,14 +64,15 @@ class Case:
     settings: CompressSettings
     scratch: Path
     opening_s: float
+    learned_from: tuple[str, ...] = ()  # ids of the data sets beside the teacher's own
 
 
 def compress(store: Store, model: Model, settings: CompressSettings, judging: EvaluateSettings) -> dict[str, Any]:
     """Make smaller models of `model` (or of the trained model that it was exported from), measure each and test the chosen one.
 
-    Each variant that is offered becomes a model `NAME-VARIANT`, a child of the teacher; the report a child of the teacher and its data set. A run that was
-    killed goes on behind its last finished variant. Raises `NotFoundError` when the teacher's data set is gone, `InputError` for rows that cannot
-    be learned from and teachers with other labels, `PolicyError` for unlabelled texts that were not scrubbed, `MissingPartError` without the extras `train`
+    Each variant that is offered becomes a model `NAME-VARIANT`, a child of the teacher and of the other data sets that it learned from; the report a child of
+    the teacher and its data set. A run that was killed goes on behind its last finished variant. Raises `NotFoundError` when the teacher's data set is gone,
+    `InputError` for rows that cannot be learned from and teachers with other labels, `PolicyError` for unlabelled texts that were not scrubbed, `MissingPartError` without the extras `train`
     and `export`.
     """
     source = source_of(store, model)
@@ -139,7 +140,16 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
         settings=settings,
         scratch=scratch,
         opening_s=time.monotonic() - begun,
+        learned_from=_learned_from(store, settings),
     )
+
+
+def _learned_from(store: Store, settings: CompressSettings) -> tuple[str, ...]:
+    """Return the ids of the data sets that variants learn from beside the teacher's own, so that an erasure finds the variants and none leaves unseen."""
+    sets = [store.dataset(name).id for name in settings.unlabelled]
+    for name in settings.teachers:
+        sets += source_of(store, store.model(name)).parents
+    return tuple(dict.fromkeys(sets))
 
 
 def _other_teacher(store: Store, model: Model, name: str) -> Student:
@@ -358,7 +368,8 @@ def _model(store: Store, case: Case, variant: Variant, line: dict[str, Any]) -> 
     teacher = case.model
     name = f"{teacher.name[: _NAME_CHARACTERS - len(variant.name) - 1]}-{variant.name}"
     meta = {key: teacher.meta[key] for key in ("task", "labels", "base", "languages", "method") if key in teacher.meta}
-    with store.draft("model", name, parents=(teacher.id,), meta=meta) as draft:
+    parents = dict.fromkeys((teacher.id, *case.learned_from))
+    with store.draft("model", name, parents=parents, meta=meta) as draft:
         draft.verb = "compress"
         for file in files_of(line["format"]):
             shutil.copyfile(variant.folder / file, draft.folder / file)

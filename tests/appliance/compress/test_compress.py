@@ -26,7 +26,7 @@ from appliance.compress.search import FIRST, Point
 from appliance.compress.student import Student
 from appliance.compress.vocabulary import choose_tokens, trim
 from appliance.errors import InputError, PolicyError, SettingsError
-from appliance.export.export import size_bytes
+from appliance.export.export import size_bytes, source_of
 from appliance.recipe import read_recipe
 from appliance.release.registry import promote
 from appliance.schema import Dataset, Source
@@ -214,6 +214,21 @@ def test_unlabelled_texts_join_and_test_texts_do_not(store: Store) -> None:
     rows = step._unlabelled(store, tickets, validation, SETTINGS.model_copy(update={"unlabelled": ("more",)}))
     assert set(rows.targets) == {-1} and not {judged[0].text, held_out.text} & set(rows.texts)
     assert 0 < len(rows) <= 9
+
+
+def test_a_variant_is_a_child_of_every_data_set_that_it_learned_from(store: Store) -> None:
+    """Texts of `--unlabelled` and the rows of other teachers: an erasure in them must find the variant, and egress must count their people."""
+    other, more = dataset(store, "others", seed=5), dataset(store, "more", seed=6)
+    train(store, other, TRAINING, "second")
+    asked = SETTINGS.model_copy(update={"unlabelled": ("more",), "teachers": ("second",)})
+    sources = step._learned_from(store, asked)
+    assert sources == (more.id, other.id)
+    variant = store.model("triage-int8")
+    case = SimpleNamespace(model=store.model("triage"), learned_from=sources)
+    line = {"format": variant.format, "size_bytes": 1, **variant.meta["compressed"]}
+    made = step._model(store, case, SimpleNamespace(name="wide", folder=variant.folder), line)  # type: ignore[arg-type]
+    assert set(made.parents) >= {case.model.id, more.id, other.id}
+    assert source_of(store, made).id == case.model.id
 
 
 def test_the_same_command_with_more_time_goes_on(store: Store) -> None:

@@ -122,3 +122,11 @@ def test_a_short_name_may_stand_among_numbers_by_chance(folder: Path) -> None:
     (folder / "model.json").write_text('"vm"')
     with pytest.raises(PolicyError):
         require_clean(folder, {"the machine": "vm"}, [], [])
+
+
+def test_a_machine_may_be_called_like_a_word_of_the_vocabulary(folder: Path) -> None:
+    """Else nothing could leave a machine called `apollo`: that word is in the public list of every base model."""
+    (folder / "tokenizer.json").write_text('{"apollo": 9558, "gpu-7": 9559}')
+    require_clean(folder, {"the machine": "apollo"}, [], [])
+    with pytest.raises(PolicyError, match=r"`tokenizer.json` would hold the machine"):
+        require_clean(folder, {"the machine": "gpu-7"}, [], [])

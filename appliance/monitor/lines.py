@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,7 @@ def append(path: Path, line: bytes, max_bytes: int) -> None:
         if path.exists() and path.stat().st_size + len(line) > max_bytes:
             content = path.read_bytes()
             path.write_bytes(content[content.index(b"\n", len(content) // 2) + 1 :])
-        with path.open("ab") as file:
-            file.write(line + b"\n")
+        _add(path, line + b"\n")
 
 
 @contextmanager
@@ -32,8 +32,7 @@ def taken(path: Path) -> Iterator[list[bytes]]:
         taking = _taking(path)
         with locked(_lock(path, "append")):
             if path.exists():
-                with taking.open("ab") as file:  # what a crash has left comes first
-                    file.write(path.read_bytes())
+                _add(taking, path.read_bytes())  # what a crash has left comes first
                 path.unlink()
         yield taking.read_bytes().splitlines() if taking.exists() else []
         taking.unlink(missing_ok=True)
@@ -49,6 +48,15 @@ def files(folder: Path, suffix: str) -> list[Path]:
     names = {path.name for path in folder.glob(f"[!.]*{suffix}")}
     names |= {path.name[1:].removesuffix(".taking") for path in folder.glob(f".*{suffix}.taking")}
     return [folder / name for name in sorted(names)]
+
+
+def _add(path: Path, content: bytes) -> None:
+    # A line that a crash has torn ends here: what follows must not become a part of it.
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            content = content if file.read(1) == b"\n" else b"\n" + content
+        file.write(content)
 
 
 def _taking(path: Path) -> Path:

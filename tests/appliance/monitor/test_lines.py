@@ -48,3 +48,13 @@ def test_beyond_its_size_the_older_half_goes(tmp_path: Path) -> None:
 def test_where_nothing_was_ever_appended_nothing_is_given(tmp_path: Path) -> None:
     with lines.taken(tmp_path / "none" / "a.jsonl") as given:
         assert given == []
+
+
+def test_a_torn_line_takes_no_other_one_along(tmp_path: Path) -> None:
+    """A power cut may leave half a line, here or in what was half taken: the lines behind it are whole."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"1\ntor")
+    lines.append(path, b"2", 100)
+    (tmp_path / ".a.jsonl.taking").write_bytes(b"0\nhal")
+    with lines.taken(path) as given:
+        assert given == [b"0", b"hal", b"1", b"tor", b"2"]

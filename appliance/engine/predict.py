@@ -48,7 +48,7 @@ def predict_rows(
         with _open_unfinished(path, out) as unfinished:
             counts = _counts(unfinished)
             complete = _answer_rest(engine, rows, unfinished, counts, min_score, until)
-            if not counts["rows"]:
+            if complete and not counts["rows"]:
                 raise InputError(
                     _("no row could be answered: {count} rejected; `skerry ingest` lists why", count=counts["rejected"])
                 )
@@ -118,16 +118,16 @@ def _answer_rest(
     min_score: float,
     until: float | None,
 ) -> bool:
-    """Answer the rows behind those that are answered already; returns whether all are."""
+    """Answer the rows behind those that are answered already, some of them whatever the time; returns whether all are."""
     waiting = islice(rows, counts["read"], None)
     while batch := list(islice(waiting, _BATCH_ROWS)):
-        if until is not None and time.monotonic() > until:
-            return False
         for answer in _answers(engine, batch, min_score):
             _count(counts, answer)
             unfinished.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
         unfinished.flush()
         progress("predict", counts["read"])
+        if until is not None and time.monotonic() > until:
+            return next(waiting, None) is None
     return True
 
 

@@ -71,6 +71,8 @@ class Outbox:
         self._room = min(self._most_at_once, self._room + most * passed_s / _DAY_S)
         if self._day != _today():
             self._day, self._kept, self._seen = _today(), 0, set()
+        day, kept = _read_day(self._folder)  # another server of this project may have kept some
+        self._kept = max(self._kept, kept if day == self._day else 0)
         self._counted_s += passed_s
         if self._counted_s >= _COUNT_S:  # the job worker takes some from time to time
             self._waiting, self._counted_s = _count(self._folder), 0.0

@@ -87,6 +87,14 @@ def test_a_day_has_its_number_whatever_restarts(store: Store) -> None:
     assert outbox.waiting(store.home, "main") == {"triage": 24}
 
 
+def test_two_servers_of_a_project_share_the_day_s_number(store: Store) -> None:
+    settings = SETTINGS.model_copy(update={"rows_a_day": 24})
+    for first, box in enumerate([filled(store, settings), filled(store, settings)] * 24):
+        unsure(box, 1, first)
+        box.work(3600)
+    assert outbox.waiting(store.home, "main") == {"triage": 24}
+
+
 def test_a_rush_takes_an_hour_s_share_at_most(store: Store) -> None:
     box = filled(store)
     for second in range(20):

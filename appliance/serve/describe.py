@@ -312,6 +312,10 @@ _HEADERS = [
 _ANSWERED = {
     "X-Model-Version": {"schema": _STRING, "description": "The first 12 hex digits of the model's id."},
     "X-Model-Sha256": {"schema": _STRING, "description": "The model's id: the hash of what is loaded."},
+    "X-Truncated-Texts": {
+        "schema": {"type": "integer"},
+        "description": "Texts that the model does not see all of; absent for none.",
+    },
     "Server-Timing": {"schema": _STRING, "description": "Milliseconds in the queue and in the model."},
 }
 

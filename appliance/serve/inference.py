@@ -84,14 +84,15 @@ class Inference:
         waited_s = job.started - job.arrived
         # Server-Timing (W3C working draft) in milliseconds
         timing = b"queue;dur=%.1f, infer;dur=%.1f" % (waited_s * 1000, sum(job.infer_s) * 1000)
-        await send_whole(send, 200, [*headers, *about(served), (b"server-timing", timing)], answer)
+        # where a body has no place to say so: tensors, vectors
+        cut = [(b"x-truncated-texts", b"%d" % job.truncated)] if job.truncated else []
+        await send_whole(send, 200, [*headers, *about(served), *cut, (b"server-timing", timing)], answer)
         self._answered(call, served, job, waited_s, "explain" if question.explain else self._kind)
 
     def _answered(self, call: Call, served: Served, job: Job, waited_s: float, kind: str) -> None:
         failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)
-        truncated = sum(isinstance(answer, Prediction) and answer.truncated for answer in job.answers)
         seconds = perf_counter() - call.began
-        served.metrics.answered(seconds, waited_s, job.infer_s, truncated, failed)
+        served.metrics.answered(seconds, waited_s, job.infer_s, job.truncated, failed)
         served.metrics.ran(job.tokens, job.tokenize_s, job.batch_texts, job.padding)
         if self._service.after:
             told = Answered(served, job.texts, job.answers, 200, seconds, call.id, call.key, kind, job.infer_s)

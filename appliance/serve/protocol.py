@@ -79,5 +79,5 @@ def _metadata(served: Served, router: Router) -> dict[str, Any]:
         "versions": [one.version for one in router.versions(served.release.name)],
         "platform": "skerry_ngrams" if served.engine.plan.format == "ngrams" else "onnx_onnxruntime",
         "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
-        "outputs": outputs,
+        "outputs": outputs if served.engine.plan.task == "classify" else [],
     }

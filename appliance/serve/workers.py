@@ -65,6 +65,7 @@ class Job:
     tokenize_s: float = 0.0
     tokens: int = 0  # that the model has read
     batch_texts: list[int] = field(default_factory=list)  # how many texts shared each text's run
+    truncated: int = 0  # texts that the model does not see all of
     padding: int = 0  # padded tokens that came with them: a run's, shared by its texts
     taken: int = 0
     stopped: bool = False
@@ -258,6 +259,7 @@ class Workers:
             job.answers[index] = _answer(job, item)
             job.infer_s.append(item.seconds)
             job.tokens += item.tokens
+            job.truncated += item.truncated
             job.tokenize_s += tokenize_s / len(batch)
             job.batch_texts.append(item.company)
             job.padding += item.padding // item.company

@@ -74,6 +74,20 @@ def test_a_long_text_is_answered_and_flagged(server: Server) -> None:
     assert server.metric("skerry_truncated_total") == before + 1
 
 
+def test_every_route_tells_of_texts_that_were_cut(server: Server) -> None:
+    """Tensors and vectors have no place for a flag."""
+    for long in (0, 1):
+        texts = ["w1", text(MAX_TOKENS * 3 * long), text(MAX_TOKENS * 4 * long)]
+        tensor = {"name": "text", "shape": [3], "datatype": "BYTES", "data": texts}
+        bodies = {
+            "/v1/predict": {"inputs": texts},
+            "/v1/embeddings": {"input": texts},
+            "/v2/models/triage/infer": {"inputs": [tensor]},
+        }
+        found = [server.client.post(path, json=body).headers.get("x-truncated-texts") for path, body in bodies.items()]
+        assert found == (["2"] * 3 if long else [None] * 3)
+
+
 def test_a_poisoned_text_does_not_fail_the_others(server: Server) -> None:
     answer = server.client.post("/v1/predict", content=b'{"inputs": ["w1", "\\ud800", ""]}')
     assert answer.status_code == 200

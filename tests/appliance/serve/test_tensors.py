@@ -15,6 +15,7 @@ from appliance.schema import Prediction, Span
 from appliance.serve.body import Output, Question
 from appliance.serve.inference import _texts
 from appliance.serve.problems import Problem
+from appliance.serve.protocol import _metadata
 from appliance.serve.tensors import parse_infer, tensors
 
 TEXT = {"name": "text", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]}
@@ -118,8 +119,11 @@ def test_infer_refuses(change: dict[str, Any], field: str) -> None:
 
 @pytest.mark.parametrize("output", ["label", "probabilities", "error"])
 def test_what_marks_stretches_has_no_tensors_and_no_label_to_explain(output: str) -> None:
-    plan = SimpleNamespace(task="tag", labels=("O", "B-CARD"))
-    served: Any = SimpleNamespace(engine=SimpleNamespace(plan=plan, labels=plan.labels))
+    plan = SimpleNamespace(task="tag", labels=("O", "B-CARD"), format="onnx")
+    release = SimpleNamespace(name="marks")
+    served: Any = SimpleNamespace(engine=SimpleNamespace(plan=plan, labels=plan.labels), release=release)
+    router: Any = SimpleNamespace(versions=lambda _name: [])
+    assert _metadata(served, router)["outputs"] == []
     job: Any = SimpleNamespace(answers=[Prediction(None, 0.9, {}, False, (Span(0, 2, "CARD", 0.9),))])
     with pytest.raises(Problem) as caught:
         tensors(Question(["w1"], outputs=(Output(output),)), served, job)

@@ -12,7 +12,7 @@ import os
 from time import monotonic
 from typing import Any
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, NotFoundError
 from appliance.log import log, now
 from appliance.schema import Prediction
 from appliance.serve.batches import FRAME_ROWS, OPEN, Batch, Batches, Row
@@ -104,9 +104,17 @@ class BatchWork:
     async def _note(self, batch: Batch, **changes: Any) -> Batch:
         """Write down what has changed, unless somebody has stopped the batch and written why."""
         async with self._changing:
-            if batch.id in self._stopped:
-                return batch
-            return await asyncio.to_thread(self._batches.update, batch, **changes)
+            if batch.id not in self._stopped and await asyncio.to_thread(self._open, batch):
+                return await asyncio.to_thread(self._batches.update, batch, **changes)
+            self._stopped.add(batch.id)
+            return batch
+
+    def _open(self, batch: Batch) -> bool:
+        # Another server of this home may have been asked to cancel or delete it.
+        try:
+            return self._batches.find(batch.id, None).state in OPEN
+        except NotFoundError:
+            return False
 
     async def _work(self, batch: Batch) -> None:
         log("batch started", batch=batch.id, done=batch.done, total=batch.total)

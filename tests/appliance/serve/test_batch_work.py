@@ -85,6 +85,25 @@ def test_a_text_that_kills_the_engine_fails_alone(batches: Batches, monkeypatch:
     assert workers.deaths < 10
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_batch_that_another_server_has_cancelled_stays_so(batches: Batches, deleted: bool) -> None:
+    other = Batches(batches.folder.parents[2], "main", batches._keys)
+    first, second = upload(batches, ["a", "b"]), upload(batches, ["c"])
+
+    class Meanwhile(Workers):
+        def submit(self, served: Any, texts: list[str], background: bool) -> Any:
+            there = [batch for batch in other.all() if batch.id == first.id and batch.state == "running"]
+            for batch in there if deleted else ():
+                other.delete(batch)
+            for batch in () if deleted else there:
+                other.update(batch, state="cancelled")
+            return super().submit(served, texts, background)
+
+    found = asyncio.run(asyncio.wait_for(ended(batches, work_with(batches, Meanwhile()), second), 20))
+    assert found.state == "done"
+    assert [batch.state for batch in batches.all()] == (["done"] if deleted else ["cancelled", "done"])
+
+
 def test_a_server_that_stops_while_it_reads_leaves_the_batch_open(
     batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:

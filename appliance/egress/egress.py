@@ -27,7 +27,7 @@ from appliance.engine.texts import Reader
 from appliance.errors import InputError, PolicyError
 from appliance.export.parity import loses, sample
 from appliance.export.serve_only import ancestors, portable_of, require_scrubbed
-from appliance.files import file_sha256, fsync_path, write_durably
+from appliance.files import file_sha256, fsync_path, locked, write_durably
 from appliance.keys import key_folder
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.policy import load as load_policy
@@ -93,7 +93,12 @@ def egress(
             raise PolicyError(_waits(told, page))
         if allowed.enough:
             sign_folder(folder, _keys(store), header)
-            _leave(store, made, folder, digest, allowed, out)
+            # Approvals are for one package: nobody else writes it now.
+            with locked(store.scratch("egress").with_name(".egress.lock")):
+                left = approvals(store, _ACTION, digest, settings.approvals)
+                if not left.enough:
+                    raise PolicyError(_waits(told | {"approvals": left.owners}, page))
+                _leave(store, made, folder, digest, left, out)
             told |= {"out": str(out)}
     return told
 

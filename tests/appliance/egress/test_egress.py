@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from appliance import engine
 from appliance.cli import app
+from appliance.egress import egress as egress_module
 from appliance.egress.egress import egress
 from appliance.egress.package import unpack
 from appliance.errors import InputError, PolicyError, SettingsError
@@ -334,3 +335,23 @@ def test_a_changed_package_is_not_taken_in(site: Site, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="not what was signed"):
         load(other, tmp_path / "triage.tar", told["signer"])
     assert other.artifacts() == []
+
+
+def test_approvals_that_somebody_else_uses_meanwhile_are_gone(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two who write the package at the same time one gets it; the other one's approvals are spent when the lock opens."""
+    site.model()
+    for owner in ("ann", "bo"):
+        egress(site.store, "triage", None, secret=site.key(owner))
+    sign = egress_module.sign_folder
+
+    def meanwhile(*arguments: Any) -> str:
+        monkeypatch.setattr(egress_module, "sign_folder", sign)
+        egress(site.store, "triage", tmp_path / "first.tar")
+        return sign(*arguments)
+
+    monkeypatch.setattr(egress_module, "sign_folder", meanwhile)
+    with pytest.raises(PolicyError, match="0 so far"):
+        egress(site.store, "triage", tmp_path / "second.tar")
+    assert [path.name for path in tmp_path.glob("*.tar")] == ["first.tar"]

@@ -24,7 +24,7 @@ from appliance.serve.router import Served
 from appliance.serve.sending import JSON, encode, send_whole
 from appliance.serve.service import Answered, Call, Service, call_of, tell
 from appliance.serve.tensors import parse_infer, tensors
-from appliance.serve.workers import Answer, Job, Workers
+from appliance.serve.workers import Answer, Job, Workers, late
 from appliance.words import _
 
 Headers = list[tuple[bytes, bytes]]
@@ -151,7 +151,7 @@ async def _finished(job: Job, workers: Workers, scope: Scope, limit_s: float | N
     scope[ON_DISCONNECT] = partial(_drop, workers, job, _gone)
     timer = None
     if limit_s is not None:
-        timer = asyncio.get_running_loop().call_later(limit_s, _drop, workers, job, _late)
+        timer = asyncio.get_running_loop().call_later(limit_s, _drop, workers, job, late)
     try:
         await job.done
     except asyncio.CancelledError:  # the time to drain is over
@@ -169,10 +169,6 @@ def _drop(workers: Workers, job: Job, reason: Callable[[], Problem]) -> None:
 
 def _gone() -> Problem:
     return Problem("client-gone", _("the client went away before its answer was ready"))
-
-
-def _late() -> Problem:
-    return Problem("deadline-passed", _("the deadline passed; the texts that still waited were not run"))
 
 
 def _predictions(question: Question, served: Served, job: Job) -> tuple[Headers, bytes]:

@@ -185,6 +185,7 @@ class Workers:
         self._idle: list[Lane] = []
         self._token_s = 0.0
         self._held: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None  # while there is no engine process
         self._given_up = self._stopped = False
         process.connect(self._tell)
 
@@ -241,8 +242,9 @@ class Workers:
     def stop(self) -> None:
         """Let the engine process go."""
         self._stopped = True
-        if self._held:
-            self._held.cancel()
+        for timer in (self._held, self._patience):
+            if timer:
+                timer.cancel()
         for lane in self._lanes:
             lane.close()
 
@@ -276,7 +278,7 @@ class Workers:
         if lane in self._lanes:
             self._lanes.remove(lane)
             if not self._lanes:
-                self._loop.call_later(_PATIENCE_S, self._give_up, self._process.restarts)
+                self._patience = self._loop.call_later(_PATIENCE_S, self._give_up)
             self._process.lost(lane.run)
         if lane in self._idle:
             self._idle.remove(lane)
@@ -293,18 +295,19 @@ class Workers:
         if self._stopped:
             return
         self._given_up, run.handed_over = False, True
+        if self._patience:
+            self._patience.cancel()
         for plug in run.lanes:
             lane = Lane(self, run)
             self._lanes.append(lane)
             # Connected already: this makes no system call that could block.
             self._loop.create_task(self._loop.create_unix_connection(lambda lane=lane: lane, sock=plug))  # type: ignore[misc]
 
-    def _give_up(self, restarts: int) -> None:
-        if not self._lanes and not self._stopped:
-            self._given_up = True
-            for line in (self._front, self._back):
-                while job := line.oldest():
-                    self.drop(job, _lost())
+    def _give_up(self) -> None:
+        self._given_up = True
+        for line in (self._front, self._back):
+            while job := line.oldest():
+                self.drop(job, _lost())
 
     # -- who is next -------------------------------------------------------------------------------------------------
 

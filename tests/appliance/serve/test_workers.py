@@ -355,6 +355,7 @@ def test_a_killed_process_costs_the_texts_under_way_alone(tmp_path: Path) -> Non
         lost = [(end.status, end.retry_after_s) for end in ends if isinstance(end, Problem)]
         assert lost == [(503, 1)] * 2  # one a lane
         assert workers.restarts == 1
+        assert workers._patience and workers._patience.cancelled()  # the next death is waited for anew
         workers.stop()
 
     with process() as made:

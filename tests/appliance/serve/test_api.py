@@ -412,6 +412,8 @@ def test_metrics_add_up_with_what_was_asked(server: Server) -> None:
 
 
 def test_metrics_are_what_prometheus_reads(server: Server) -> None:
+    asked = [ask(server, "w1"), ask(server, "w1", model="other"), ask(server, *["w1"] * 2000), ask(server)]
+    assert [answer.status_code for answer in asked] == [200, 404, 413, 422]
     answer = server.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}

@@ -73,14 +73,16 @@ def approve(store: Book, action: str, subject_id: str, secret: str, needed: int 
 
 
 def approvals(store: Book, action: str, subject_id: str, needed: int = 2) -> Approval:
-    """Tell who has allowed `action` on `subject_id`: keys in force alone count, within seven days, each owner once.
+    """Tell who has allowed `action` on `subject_id`: keys in force alone count, within seven days, each owner once, however written (`ann`, `Ann`).
 
     Raises `IntegrityError` when a file cannot be read.
     """
     keys = keys_in_force(store.home, store.project)
     there = _read(_path(store)).get(f"{action} {subject_id}", [])
     found = {keys[one["key"]].owner: one["time"] for one in there if one["key"] in keys}
-    return Approval(tuple(sorted(found)), tuple(sorted(found.items())), len(found) >= needed)
+    return Approval(
+        tuple(sorted(found)), tuple(sorted(found.items())), len({owner.casefold() for owner in found}) >= needed
+    )
 
 
 def spend(store: Book, action: str, subject_id: str) -> None:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from appliance.base import find
-from appliance.errors import BusyError, HardwareError, InputError
+from appliance.errors import BusyError, HardwareError, InputError, SettingsError
 from appliance.jobs import step
 from appliance.log import log
 from appliance.schema import Dataset, Model
 from appliance.settings import Settings, load
 from appliance.store import Store, check_name
+from appliance.words import _
 
 Overrides = dict[str, dict[str, Any]] | None
 _NAME_CHARACTERS = 64
@@ -325,7 +326,11 @@ def promote(
 
     found, settings = store.model(model), store.settings.release
     name = name or found.name
-    if key is not None and to == "live":
+    if key is not None:
+        if to != "live":
+            raise SettingsError(
+                _("`--approve` lets a model go live; `--to {stage}` needs no approval, leave it out", stage=to)
+            )
         given = approve(store, approval_of(name), found.id, key, settings.approvals)
         if not given.enough:
             return {"release": name, "stage": "waiting", "version": found.id[:12]} | {

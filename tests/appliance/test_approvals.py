@@ -24,6 +24,8 @@ def test_two_owners_are_enough_and_one_with_two_keys_is_not(store: Store) -> Non
     first, again, second = (add_key(store, owner)[1] for owner in ("ann", "ann", "bo"))
     assert approve(store, "promote triage", MODEL, first).owners == ("ann",)
     assert not approve(store, "promote triage", MODEL, again).enough
+    assert not approve(store, "egress", MODEL, first).enough
+    assert not approve(store, "egress", MODEL, add_key(store, "Ann")[1]).enough
     done = approve(store, "promote triage", MODEL, second)
     assert (done.owners, done.enough) == (("ann", "bo"), True)
     assert approvals(store, "promote triage", MODEL) == done

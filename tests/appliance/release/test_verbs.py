@@ -57,6 +57,17 @@ def test_limits_are_given_for_all_and_for_single_labels(store: Store, capsys: py
         skerry(capsys, "promote", model.reference, "--release", "r", "--min-score", "high")
 
 
+def test_a_trial_takes_no_approval(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that would be read and do nothing is refused: its owner would think that something was allowed."""
+    model = add_model(store)
+    monkeypatch.setenv("SKERRY_API_KEY", add_key(store, "ann")[1])
+    with pytest.raises(SettingsError, match="needs no approval"):
+        skerry(capsys, "promote", model.reference, "--release", "r", "--to", "canary", "--approve")
+    assert not [event for event in store.events() if event.verb in ("approve", "promote")]
+
+
 def test_two_people_approve_with_their_keys(
     store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,6 @@ from appliance.train.classify import Lesson, Rows, read_lesson
 from appliance.train.train import train_rows, write_model
 
 DATA = ("banking77", "clinc150")
-COPIES = 2
 EAGER_ROWS, EAGER_RUNS = 300, 5
 COLUMNS = (
     "size_ratio",
@@ -117,7 +116,7 @@ def run(case: Case, presets: Sequence[str], scratch: bool) -> Iterator[tuple[str
         export_folder(case.teacher, exact, ExportSettings(format="onnx"), texts)
     held_against = measure.reference(exact, case.test, case.lesson.train.texts)
     teacher = read(case.teacher)
-    rows = distil.transfer([teacher], case.lesson.train, COPIES, 0, case.work / "answers")
+    rows = distil.transfer([teacher], case.lesson.train, distil.COPIES, 0, case.work / "answers")
     accuracy = float((held_against.guess == held_against.true).mean())
     yield "fp32", measure.cost(exact, held_against) | {"metric": accuracy, "parameters": teacher.parameters}
     for preset in presets:

@@ -32,7 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ LABELS = 77
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
 PATHS: dict[int, tuple[str, bool]] = {}  # what a peer on a port answers, and whether it wants a list of texts
+PEER_FAULTS = OSError, asyncio.IncompleteReadError, AssertionError
 CONNECTIONS, QUEUE = 800, 256  # of an open loop, and the texts that may wait then: fewer than there are connections
 
 
@@ -321,7 +322,10 @@ def compare(
             pid, port, _took_s = stack.enter_context(server(home))
             running[name] = (pid, partial(load_server, port, key))
         for name, (started, port) in others.items():
-            running[name] = (stack.enter_context(started), partial(load_peer, port))
+            running[name] = (
+                stack.enter_context(started),
+                partial(closed_loops, port, partial(one_of_peer, port), PEER_FAULTS),
+            )
         for corpus, some in texts.items():
             rate: dict[str, list[float]] = {name: [] for name in [*running, "bare loop"]}
             took: dict[str, list[float]] = {name: [] for name in running}
@@ -357,8 +361,16 @@ def tell(corpus: str, rate: dict[str, list[float]], took: dict[str, list[float]]
         )
 
 
-async def load_peer(port: int, texts: list[str], clients: int, seconds: float) -> list[float]:
-    """Ask another server with `clients` closed loops; returns the seconds of each request. An answer that is none is not counted."""
+async def closed_loops(
+    port: int,
+    ask_one: Callable[[asyncio.StreamReader, asyncio.StreamWriter, str], Awaitable[object]],
+    excused: tuple[type[Exception], ...],
+    texts: list[str],
+    clients: int,
+    seconds: float,
+) -> list[float]:
+    """Ask with `clients` closed loops for so many seconds; returns the seconds of each request. One that ends in an `excused` fault is not counted, and
+    its client connects again."""
     until = time.perf_counter() + seconds
     took: list[float] = []
 
@@ -367,8 +379,8 @@ async def load_peer(port: int, texts: list[str], clients: int, seconds: float) -
         index = number * 97
         while (began := time.perf_counter()) < until:
             try:
-                await ask_peer(reader, writer, *PATHS[port], texts[index % len(texts)])
-            except (OSError, asyncio.IncompleteReadError, AssertionError):
+                await ask_one(reader, writer, texts[index % len(texts)])
+            except excused:
                 writer.close()
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 continue
@@ -380,23 +392,19 @@ async def load_peer(port: int, texts: list[str], clients: int, seconds: float) -
     return took
 
 
+async def one_of_peer(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str) -> None:
+    """Ask another server for one text over an open connection."""
+    await ask_peer(reader, writer, *PATHS[port], text)
+
+
 async def load_server(port: int, key: str, texts: list[str], clients: int, seconds: float) -> list[float]:
-    """Ask with `clients` closed loops for so many seconds; returns the seconds of each request. Every answer must be 200."""
-    until = time.perf_counter() + seconds
-    took: list[float] = []
+    """Load our server; every answer must be 200 with a label."""
 
-    async def client(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        index = number * 97
-        while (began := time.perf_counter()) < until:
-            answer = await ask(reader, writer, key, [texts[index % len(texts)]])
-            took.append(time.perf_counter() - began)
-            assert "label" in answer["predictions"][0]
-            index += 1
-        writer.close()
+    async def ask_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str) -> None:
+        answer = await ask(reader, writer, key, [text])
+        assert "label" in answer["predictions"][0]
 
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    return took
+    return await closed_loops(port, ask_one, (), texts, clients, seconds)
 
 
 async def ask(

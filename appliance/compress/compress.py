@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance import device, engine
 from appliance.compress import measure, report
-from appliance.compress.distil import NO_LABEL, transfer, untaught
+from appliance.compress.distil import COPIES, NO_LABEL, transfer, untaught
 from appliance.compress.menu import Variant, choose, front, verdict
 from appliance.compress.recipes import PRESETS, Recipe, build, once, shrink
 from appliance.compress.search import FIRST, Point, expected_s, name_of, propose, recipe_at
@@ -39,7 +39,6 @@ from appliance.words import _
 if TYPE_CHECKING:
     from appliance.compress.distil import Transfer
 
-_COPIES = 2  # copies of each row, of each kind, that students learn from
 _SOON, _LONG = (
     ("int8", "tiny"),
     ("small", "safe"),
@@ -134,7 +133,7 @@ def _open(store: Store, model: Model, dataset: Dataset, settings: CompressSettin
         teacher=teachers[0],
         dataset=dataset,
         lesson=lesson,
-        transfer=transfer(teachers, rows, _COPIES, settings.seed, scratch / "answers") if learns else untaught(rows),
+        transfer=transfer(teachers, rows, COPIES, settings.seed, scratch / "answers") if learns else untaught(rows),
         held_against=held_against,
         teacher_cost=_read(cost),
         settings=settings,

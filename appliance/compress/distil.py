@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = [
+    "COPIES",
     "NO_LABEL",
     "Recovery",
     "Transfer",
@@ -55,11 +56,9 @@ NO_LABEL = -1
 _RELATION_HEADS = 12
 _EPOCH_ROWS = 2_000, 20_000
 _CHECKPOINT_STEPS = 300
-_COMMON, _NEIGHBOURS, _EXCHANGED = (
-    12_000,
-    8,
-    (0.1, 0.5),
-)  # words that may come in; how many for each; the share exchanged
+COPIES = 2  # of each row, of each kind, that students learn from
+_COMMON, _NEIGHBOURS = 12_000, 8  # words that may come in, and how many for each
+_EXCHANGED = 0.1, 0.5  # of the words of a copy
 _WORD = re.compile(
     r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+\s*"
 )  # a Han character, or a run of others

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from appliance import engine
 from appliance.compress.bound import bounds
 from appliance.engine import Engine
-from appliance.engine.texts import Reader
+from appliance.engine.texts import Reader, softmax
 from appliance.errors import HardwareError
 from appliance.evaluate.metrics import calibration
 from appliance.export.export import size_bytes
@@ -89,10 +89,7 @@ def logits_of(model: Engine, texts: Sequence[str]) -> Array:
 
 def guesses(logits: Array) -> tuple[Array, Array]:
     """Return the number and the probability (softmax in float64) of each row's likeliest label: int (rows,), float (rows,)."""
-    import numpy as np
-
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return logits.argmax(axis=1), 1 / np.exp(shifted).sum(axis=1)
+    return logits.argmax(axis=1), softmax(logits).max(axis=1)
 
 
 def quality(true: Array, teacher: Array, variant: Array, scores: Array) -> dict[str, Any]:

@@ -37,11 +37,8 @@ __all__ = [
 
 Item = TypeVar("Item", bound=Hashable)
 MIN_SUBJECTS = 10
-_COMMON, _NEAREST, _RARE = (
-    14_000,
-    5,
-    0.05,
-)  # words that may be chosen; neighbours that count; what a rare word loses a log rank
+_COMMON, _NEAREST = 14_000, 5  # words that may be chosen, and how many neighbours of each count
+_RARE = 0.05  # what a word loses for each unit of the logarithm of its rank
 # Characters that every model keeps where its base knows them: Latin letters, digits, punctuation, currency signs.
 _WRITTEN = re.compile("[\u0021-\u024f\u2010-\u205e\u20a0-\u20bf]")
 # Chinese adds its punctuation, full-width forms and the Han characters in daily use (GB/T 2312-1980, levels 1 and 2).

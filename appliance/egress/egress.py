@@ -43,10 +43,8 @@ __all__ = ["egress"]
 _ACTION = "egress"
 _TOLD = ("task", "base", "languages", "method")
 _NAME_CHARACTERS, _SUFFIX = 64, "-egress"
-_BASE_BYTES, _COPIES = (
-    10**9,
-    5,
-)  # memory: libraries, and how often the weights are held at once (measured: 3.4 GB for 480 MB)
+# Memory: libraries, and how often the weights are held at once (measured: 3.4 GB for 480 MB).
+_BASE_BYTES, _COPIES = 10**9, 5
 
 
 @dataclass(frozen=True, slots=True)

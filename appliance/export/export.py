@@ -36,10 +36,8 @@ from appliance.store import Store
 from appliance.words import _
 
 _EXACT_ROWS = 64  # an fp32 export differs by rounding alone: a few rows show it
-_BASE_BYTES, _COPIES = (
-    10**9,
-    8,
-)  # memory: libraries, and how often the weights are held at once (measured: 1.3 and 4.2 GB)
+# Memory: libraries, and how often the weights are held at once (measured: 1.3 and 4.2 GB).
+_BASE_BYTES, _COPIES = 10**9, 8
 _SMOOTHING_ROWS = 128  # rows that show how large activations become
 
 

@@ -1,8 +1,9 @@
 """The bounded line of requests before the engine process, and who is served next.
 
 The line is counted in texts and in estimated tokens, by the same rule for one text and for many. Requests take turns
-text by text, so a short one does not wait behind a long one. A lane of the engine process is given only what it runs
-at once; all else waits here, so that a process that dies takes no waiting text with it.
+text by text, so a short one does not wait behind a long one. A lane of the engine process is given what it runs at once,
+or while many requests wait a short text of each of a handful, which then run one by one; all else waits here, so that a process
+that dies takes little with it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _SMOOTHING = 0.05  # weight of the newest text in the mean time of a token
 _BYTES_PER_TOKEN = 4  # of UTF-8: English has 4 to 5, Chinese 3
 _SPECIAL_TOKENS = 2
 _MOST_PASSED = 32  # requests that a batch may leave out, for another model or for their length, before it is full
+# To hand a text over and wake two processes for its answer costs a fifth of running a short one. A handful shares that, and keeps a
+# lane no longer than one long text does.
+_HANDFUL_TEXTS, _HANDFUL_TOKENS = 4, 128
 _TOKENS_PER_TEXT = 64  # room for a text, where the settings name none in tokens
 _PATIENCE_S = 10.0  # how long what waits is kept for an engine process that does not come back
 
@@ -81,6 +85,11 @@ class Line:
     def __bool__(self) -> bool:
         return self.texts > 0
 
+    @property
+    def jobs(self) -> int:
+        """How many requests are in it, those that were given up lately among them."""
+        return len(self._jobs)
+
     def add(self, job: Job) -> None:
         """Put a request at the end."""
         self._jobs.append(job)
@@ -109,7 +118,7 @@ class Line:
         batch: list[tuple[Job, int]] = []
         passed: list[Job] = []
         left = most_tokens
-        while self._jobs and len(batch) < most_texts and len(passed) < _MOST_PASSED:
+        while self._jobs and left > 0 and len(batch) < most_texts and len(passed) < _MOST_PASSED:
             job = self._jobs.popleft()
             if job.stopped:
                 continue
@@ -344,7 +353,7 @@ class Workers:
         if job is None:
             return []
         if not job.engine.together:
-            batch = line.take(1, job.costs[job.taken])
+            batch = line.take(min(_HANDFUL_TEXTS, line.jobs // (2 * len(self._lanes)) or 1), _HANDFUL_TOKENS)
         elif (wait_s := self._wait_s(line, job, now)) > 0:
             self._hold(wait_s)
             return []

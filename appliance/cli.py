@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from appliance import environment, usage
 from appliance.errors import ApplianceError, HardwareError, InputError, PolicyError, SettingsError
+from appliance.label import label_app
 from appliance.reasons import reason
+from appliance.verbs import Background, Json, Project
+from appliance.verbs import job as _job
+from appliance.verbs import open_store as _store
+from appliance.verbs import say as _say
+from appliance.verbs import show as _show
+from appliance.verbs import stamp as _stamp
+from appliance.verbs import with_progress as _with_progress
 from appliance.words import _
-
-if TYPE_CHECKING:
-    from appliance.store import Store
 
 app = typer.Typer(
     name="skerry",
@@ -39,12 +43,10 @@ monitor_app = typer.Typer(
     help=_("What the servers saw of themselves: minutes, drift, alerts, uncertain texts."), no_args_is_help=True
 )
 app.add_typer(monitor_app, name="monitor")
+app.add_typer(label_app, name="label")
 for name, group in (("policy", policy_app), ("vault", vault_app), ("table", table_app)):
     app.add_typer(group, name=name)
 
-Project = Annotated[str, typer.Option("--project", help=_("The project everything belongs to."))]
-Json = Annotated[bool, typer.Option("--json", help=_("Print one JSON object on stdout."))]
-Background = Annotated[bool, typer.Option("--background", help=_("Only queue the job; `skerry work` runs it."))]
 Name = Annotated[str, typer.Option("--name", help=_("Name of the result."))]
 Split = Annotated[str | None, typer.Option("--split", help=_("Split to read: train, validation or test."))]
 
@@ -1075,51 +1077,11 @@ def run(
 # -- what the verbs share ----------------------------------------------------------------------------------------------
 
 
-def _store(project: str) -> Store:
-    from appliance.store import Store
-
-    return Store.open(project=project)
-
-
 def _bases_folder() -> Path:
     from appliance.base.folder import bases_folder
     from appliance.settings import home_folder, load
 
     return bases_folder(load().bases, home_folder())
-
-
-def _job(
-    verb: str,
-    arguments: dict[str, Any],
-    project: str,
-    json: bool,
-    background: bool,
-    stamp: Any = None,
-    brief: Callable[[dict[str, Any]], dict[str, Any]] = dict,
-) -> dict[str, Any]:
-    from appliance import jobs
-
-    store = _store(project)
-    result = _with_progress(
-        lambda report: jobs.run(
-            store, verb, f"appliance.pipeline:{verb}", arguments, stamp=stamp, background=background, report=report
-        )
-    )
-    _show(result if json else brief(result), json)
-    return result
-
-
-def _with_progress(work: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    from appliance.jobs import reporter
-    from appliance.show import Progress
-
-    progress = Progress()
-    token = reporter.set(progress)
-    try:
-        return work(progress)
-    finally:
-        reporter.reset(token)
-        progress.end()
 
 
 def _seconds(written: str) -> int:
@@ -1156,12 +1118,6 @@ def _api_key() -> str:
     return str(typer.prompt(_("Your API key"), hide_input=True))
 
 
-def _stamp(files: list[Path]) -> list[list[int]]:
-    """Size and time of each input, so that a changed file makes a new job."""
-    inside = [item for file in files for item in (sorted(file.rglob("*")) if file.is_dir() else [file])]
-    return [[item.stat().st_size, item.stat().st_mtime_ns] for item in inside if item.exists()]
-
-
 def _taggers() -> list[Path]:
     """The folders of the site's taggers: a scrub with another model in them is another job."""
     from appliance.settings import load
@@ -1191,18 +1147,6 @@ def _whole_text(file: Path) -> str:
 def _policy(name: str | None) -> str | None:
     """A policy file's absolute path, so that a job finds it from anywhere; a shipped one's name as it is."""
     return str(Path(name).absolute()) if name and Path(name).is_file() else name
-
-
-def _show(result: dict[str, Any], json: bool) -> None:
-    from appliance.show import show as print_result
-
-    print_result(result, json)
-
-
-def _say(message: str) -> None:
-    from appliance.show import say
-
-    say(message)
 
 
 def main() -> None:

@@ -6,7 +6,10 @@ Raw sets use Parquet modular encryption (whole columns and footer, AES-256-GCM).
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from appliance.keys import seal, unseal
 from appliance.schema import Record, Rejected, Source
 from appliance.words import _
 
-__all__ = ["read_records", "read_rejected", "write_records", "write_rejected"]
+__all__ = ["RowGroups", "read_records", "read_rejected", "write_records", "write_rejected"]
 
 _PLAIN = ("id", "text", "label", "split", "group", "subject", "language", "source_key")
 _SOURCE = ("source_file", "source_row", "source_id", "kept")
@@ -49,6 +52,43 @@ def read_rejected(path: Path, key: bytes) -> Iterator[Rejected]:
     """Stream the rejected rows of a raw set."""
     for row in _read(path, key):
         yield Rejected(row["file"], int(row["row"]), None if row["byte"] is None else int(row["byte"]), row["reason"])
+
+
+class RowGroups:
+    """Random access to a Parquet file of records that are not raw, by row counted from 0: a row group is read whole and some stay in memory.
+
+    Raises `IntegrityError` when the file cannot be read.
+    """
+
+    def __init__(self, path: Path, keep: int = 3) -> None:
+        self.path, self._keep = path, keep
+        with _readable(path) as pq:
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
+        sizes = (self._file.metadata.row_group(one).num_rows for one in range(self._file.num_row_groups))
+        self._ends = list(accumulate(sizes))
+        self._groups: dict[int, Any] = {}  # the latest used stand last
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def record(self, row: int) -> Record:
+        """Return the record of one row, 0 <= row < len."""
+        group = bisect_right(self._ends, row)
+        table = self._groups.pop(group, None)
+        if table is None:
+            with _readable(self.path):
+                table = self._file.read_row_group(group)
+        self._groups[group] = table
+        while len(self._groups) > self._keep:
+            del self._groups[next(iter(self._groups))]
+        start = self._ends[group] - table.num_rows
+        return _record(table.slice(row - start, 1).to_pylist()[0])
+
+    def column(self, name: str) -> list[str | None]:
+        """Return one column (`id`, `label`, `split` ...) of all rows, in their order."""
+        with _readable(self.path):
+            values: list[str | None] = self._file.read(columns=[name]).column(0).to_pylist()
+        return values
 
 
 def _plain_row(record: Record) -> tuple[str | None, ...]:
@@ -102,12 +142,18 @@ def _write(
 
 
 def _read(path: Path, key: bytes | None) -> Iterator[dict[str, Any]]:
-    pa, pq = _pyarrow()
-    try:
+    with _readable(path) as pq:
         options = {"decryption_properties": _decryption(key)} if key else {"page_checksum_verification": True}
         with pq.ParquetFile(path, **options) as file:
             for batch in file.iter_batches(batch_size=2000):
                 yield from batch.to_pylist()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[Any]:
+    pa, pq = _pyarrow()
+    try:
+        yield pq
     except (OSError, pa.ArrowException) as error:
         raise IntegrityError(
             _("cannot read `{path}`: damaged, or the key does not fit; see `skerry fsck`", path=path)

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "Annotation",
     "Artifact",
     "Dataset",
     "Event",
     "Finding",
+    "LabelName",
+    "LabelTask",
     "Model",
     "Prediction",
+    "QueueItem",
     "Record",
     "Rejected",
     "Release",
@@ -207,3 +211,97 @@ class Event:
     details: Mapping[str, Any]
     previous_hash: str
     hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelName:
+    """One label of a labeling task. `id` (8 hex digits) never changes, so that a label can be renamed without touching an annotation.
+
+    `chinese`, `key` (on the keyboard) and `color` (`#rrggbb`) are empty where nobody has chosen; `target` is how many records
+    of it are wanted. A label that was merged into another names its id in `into`; one that was split is `retired`: both are kept
+    for the annotations that name them and offered no more.
+    """
+
+    id: str
+    name: str
+    chinese: str = ""
+    key: str = ""
+    color: str = ""
+    target: int | None = None
+    description: str = ""
+    into: str = ""
+    retired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """What people are asked about the records of one data set (its 64-digit id).
+
+    `kind` is `single` (one label a record), `multi` (any number) or `spans` (stretches of the text). `labels` holds all that ever
+    were, `choices` those on offer. `overlap` is the share of records that several people answer, `gold_share` the share of
+    a person's answers that go to questions whose answer is known.
+    """
+
+    name: str
+    project: str
+    dataset: str
+    kind: str
+    labels: tuple[LabelName, ...]
+    guidelines: str = field(default="", repr=False)
+    overlap: float = 0.0
+    gold_share: float = 0.0
+    created: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> tuple[LabelName, ...]:
+        """The labels on offer, in their order."""
+        return tuple(label for label in self.labels if not label.into and not label.retired)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One answer to one record of a task. `id` (32 hex digits) comes from who saves it, so that saving twice is saving once.
+
+    `source` is `human`, `import` or `studio` (a person's work), or `model` or `rule` (a suggestion, never counted as a label).
+    `value` is `{"label": id}`, `{"labels": [ids]}` or `{"spans": [{"start", "end", "label"}]}` in Unicode code points, end
+    exclusive; a suggestion carries `score` too, and a skipped answer may be empty. `state` is `submitted`, `skipped`, `flagged` or `withdrawn`. Each change is a new `version`, from 1.
+    `review` marks a reviewer's answer, which outranks all others; `seconds` is the time it took; `note` is sealed in the store.
+    """
+
+    id: str
+    task: str
+    record: str
+    annotator: str
+    source: str
+    value: Mapping[str, Any]
+    state: str = "submitted"
+    seconds: float | None = None
+    created: str = ""
+    version: int = 0
+    note: str = field(default="", repr=False)
+    review: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueItem:
+    """A record that waits for answers. `row` counts from 0 in the data set; items come in the order of `batch`, then `place`.
+
+    `reason` tells why it was chosen (`random`, `cluster-margin`, `seed`, `gold`, `split`, `suspect`, `disagreement`, ...); `needed` is
+    how many people must answer, `answers` how many have, `attempts` counts those who skipped or flagged too. `review` items
+    are for reviewers. `holder` and `until` (seconds since 1970) tell whose turn it is, where it was asked for.
+    """
+
+    task: str
+    record: str
+    row: int
+    batch: int = 0
+    place: int = 0
+    reason: str = "random"
+    needed: int = 1
+    review: bool = False
+    answers: int = 0
+    attempts: int = 0
+    closed: bool = False
+    holder: str = ""
+    until: float = 0.0

@@ -3,7 +3,7 @@
 An artifact is a folder named by the hash of its content, written under a temporary name, fsynced, renamed, its parent fsynced; only then
 does one transaction register it and append its event. So after a crash there is the old state or the new, never a third.
 The tables are SQLite in WAL mode with `synchronous=FULL`; every PRAGMA is read back, since SQLite ignores what it cannot do.
-SQL stands in this file and in `migrations/` only.
+SQL stands in this file, in `annotations.py` and in `migrations/` only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from appliance.words import _
 
 __all__ = ["Draft", "Store", "check_name", "content_id", "file_sha256"]
 
-HEAD = "0002"  # the newest migration; a test holds it against the scripts
+HEAD = "0003"  # the newest migration; a test holds it against the scripts
 RECORDS, REJECTED, MANIFEST, DATA_KEY = "records.parquet", "rejected.parquet", "manifest.json", "data_key"
 _KINDS: dict[str, type[Artifact]] = {"dataset": Dataset, "model": Model, "report": Report}
 _NAME = re.compile(r"[A-Za-z0-9_\-.\u4e00-\u9fff]{1,64}")
@@ -162,7 +162,7 @@ class Store:
         return locked(self.home / _LOCK)
 
     def _migrate(self) -> None:
-        with self._reading() as connection:
+        with self.reading() as connection:
             known = sa.inspect(connection).has_table("alembic_version")
             head = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() if known else None
         if head is None or head < HEAD:  # a newer one only added: a release that was turned back to works on it
@@ -174,10 +174,10 @@ class Store:
             with self.engine.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        with self._reading() as connection:
+        with self.reading() as connection:
             there = connection.execute(sa.select(_projects.c.name).where(_projects.c.name == self.project)).scalar()
         if there is None:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 if (
                     connection.execute(sa.select(_projects.c.name).where(_projects.c.name == self.project)).scalar()
                     is None
@@ -185,12 +185,17 @@ class Store:
                     connection.execute(_projects.insert().values(name=self.project, created=now()))
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """Yield a connection that reads; for this file and `annotations`, the two that speak SQL."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """Yield a connection whose changes are one transaction: all durable at the end of the block, or none.
+
+        Raises `BusyError` when another process holds the tables for too long, `HardwareError` without room.
+        """
         try:
             with self.engine.begin() as connection:
                 # the lock is taken at once, so that the chain of events cannot fork between read and write
@@ -213,7 +218,7 @@ class Store:
 
     def projects(self) -> list[str]:
         """List the home's projects."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return list(connection.execute(sa.select(_projects.c.name).order_by(_projects.c.name)).scalars())
 
     @staticmethod
@@ -257,7 +262,7 @@ class Store:
             draft.folder.rename(final)
             fsync_path(final.parent)
         row = {"project": self.project, "kind": draft.kind, "name": draft.name, "id": manifest["id"]}
-        with self._writing() as connection:
+        with self.writing() as connection:
             # the same content under the same name again becomes the newest once more
             connection.execute(_artifacts.delete().where(*(_artifacts.c[key] == value for key, value in row.items())))
             connection.execute(_artifacts.insert().values(**row, created=now(), meta=draft.meta))
@@ -276,7 +281,7 @@ class Store:
 
     def _is_alive(self, identity: str) -> bool:
         query = sa.select(_artifacts.c.number).where(_artifacts.c.id == identity, _artifacts.c.erased.is_(None))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).first() is not None
 
     def folder(self, kind: str, identity: str) -> Path:
@@ -290,7 +295,7 @@ class Store:
             query = query.where(_artifacts.c.kind == kind)
         if not erased:
             query = query.where(_artifacts.c.erased.is_(None))
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
             links = connection.execute(sa.select(_lineage).where(_lineage.c.project == self.project)).all()
         parents: dict[str, list[str]] = {}
@@ -353,7 +358,7 @@ class Store:
         The same content can have several names; with `one_name` only this one goes, and the files with the last of them.
         """
         keys = ("project", "kind", "id", *(("name",) if one_name else ()))
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 _artifacts.update()
                 .where(*(_artifacts.c[key] == getattr(artifact, key) for key in keys), _artifacts.c.erased.is_(None))
@@ -379,7 +384,7 @@ class Store:
         A raw set never comes back under its id, so that its rest can go at any time; another artifact's only while no job writes.
         """
         query = sa.select(_artifacts.c.kind, _artifacts.c.id, _artifacts.c.meta).where(_artifacts.c.erased.is_not(None))
-        with self._reading() as connection:
+        with self.reading() as connection:
             tombstones = connection.execute(query).all()
         for kind, identity, meta in tombstones:
             wanted = not raw_only or meta.get("stage") == "raw"
@@ -436,7 +441,7 @@ class Store:
     def copy_tables(self, target: Path) -> None:
         """Write a consistent copy of the tables to the file `target`, beside whoever writes meanwhile."""
         target.unlink(missing_ok=True)
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.exec_driver_sql("VACUUM INTO ?", (str(target),))
         fsync_path(target)
 
@@ -469,7 +474,7 @@ class Store:
 
     def event(self, verb: str, artifacts: Iterable[str] = (), **details: Any) -> None:
         """Append one event: ids, counts and names of ours, never record text."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             self._append(connection, verb, tuple(artifacts), details)
 
     def take_in_spool(self) -> None:
@@ -477,7 +482,7 @@ class Store:
         for path, content in spool.waiting(self.home):
             there = self.within(content["project"])
             known = _events.c.details["spool"].as_string() == content["details"]["spool"]
-            with there._writing() as connection:
+            with there.writing() as connection:
                 if connection.execute(sa.select(_events.c.sequence).where(known)).first() is None:
                     there._append(
                         connection, content["verb"], tuple(content["artifacts"]), content["details"], content["actor"]
@@ -526,7 +531,7 @@ class Store:
         return {"ok": True, "events": len(rows), "head": previous}
 
     def _event_rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
-        with self._reading() as connection:
+        with self.reading() as connection:
             try:
                 return [dict(row) for row in connection.execute(query.order_by(_events.c.sequence)).mappings()]
             except ValueError as error:  # a column that is JSON no more
@@ -542,18 +547,18 @@ class Store:
             "id": identity, "project": self.project, "verb": verb, "fingerprint": fingerprint, "request": request, "state": state,
             "attempt": 1, "created": now(), "progress": {},
         }  # fmt: skip
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(_jobs.insert().values(**row))
 
     def update_job(self, identity: str, **values: Any) -> None:
         """Change columns of a job's row."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(_jobs.update().where(_jobs.c.id == identity).values(**values))
 
     def claim_job(self, identity: str, previous_owner: str | None, owner: str, attempt: int) -> bool:
         """Make `owner` the job's owner if nobody else was faster."""
         free = (_jobs.c.id == identity, _jobs.c.owner.is_not_distinct_from(previous_owner), _jobs.c.state != "done")
-        with self._writing() as connection:
+        with self.writing() as connection:
             claimed = connection.execute(
                 _jobs.update()
                 .where(*free)
@@ -566,7 +571,7 @@ class Store:
         query = sa.select(_jobs).order_by(_jobs.c.created)
         if not all_projects:
             query = query.where(_jobs.c.project == self.project)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def job(self, identity: str) -> dict[str, Any]:
@@ -581,7 +586,7 @@ class Store:
     def add_measurements(self, rows: Iterable[Mapping[str, Any]], keep_minutes: int) -> None:
         """Add rows of `minute`, `server` and `values` (numbers), leave those that are there, and drop all but the newest `keep_minutes` minutes."""
         table = _measurements.c
-        with self._writing() as connection:
+        with self.writing() as connection:
             for row in rows:
                 values = {"project": self.project} | {name: row[name] for name in ("minute", "server", "values")}
                 connection.execute(_measurements.insert().prefix_with("OR IGNORE").values(**values))
@@ -596,7 +601,7 @@ class Store:
         query = sa.select(table.minute, table.server, table["values"]).where(
             table.project == self.project, table.minute >= since
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.order_by(table.minute.desc(), table.server.desc()).limit(limit)).mappings()
             return [dict(row) for row in rows][::-1]
 

@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from appliance import engine
+from appliance.annotations import answers, tasks
 from appliance.api_keys import list_keys
 from appliance.errors import HardwareError
 from appliance.schema import Record
@@ -91,6 +92,8 @@ def test_a_kept_store_is_whole_and_answers(kept: Path, tmp_path: Path) -> None:
     assert [event.verb for event in store.within("other").events()] == ["look"]
     measured = [] if kept.name == "store_0001" else [{"texts": ROWS}]
     assert [row["values"] for row in store.measurements()] == measured
+    asked = [] if kept.name < "store_0003" else [("ask", [("made up", OWNER)])]
+    assert [(task.name, [(one.note, one.annotator) for one in answers(store, task)]) for task in tasks(store)] == asked  # fmt: skip
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda path: path.name)

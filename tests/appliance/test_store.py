@@ -265,7 +265,7 @@ def test_a_busy_store_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open()
     monkeypatch.setattr(store_module, "_BUSY_TIMEOUT_MS", 50)
     other = Store(store.home, "main", store.settings, store.keys, store_module._engine(store.home / "skerry.db"))
-    with store._writing(), pytest.raises(BusyError):
+    with store.writing(), pytest.raises(BusyError):
         other.event("test")
 
 

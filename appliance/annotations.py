@@ -1,0 +1,647 @@
+"""The tables of labeling: tasks, what people and models answered, what waits for an answer, whose turn it is.
+
+A person's work is only ever added to: a change or an undo is a new version of the same annotation. Saving is one transaction, durable when
+it returns; saving the same again changes nothing, so that a client which heard no answer can ask again. No event stands for a
+single label: the tables keep who, when and how long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import time
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from appliance.errors import BusyError, InputError, NotFoundError, PolicyError, SettingsError
+from appliance.schema import Annotation, Dataset, LabelName, LabelTask, QueueItem
+from appliance.store import Store, check_name
+from appliance.words import _
+
+KINDS = ("single", "multi", "spans")
+PEOPLE = ("human", "import", "studio")  # sources of a person's work
+SUGGESTIONS = ("model", "rule")
+STATES = ("submitted", "skipped", "flagged", "withdrawn")
+LEASE_S = 120
+_EVERYBODY = 1_000_000  # people a gold question waits for: it is asked of each
+_PAGE_ROWS = 5_000
+_NOTE = "label note"
+
+_tables = sa.MetaData()
+_tasks = sa.Table(
+    "label_tasks", _tables, sa.Column("project", sa.String), sa.Column("name", sa.String), sa.Column("dataset", sa.String), sa.Column("kind", sa.String),
+    sa.Column("labels", sa.JSON), sa.Column("guidelines", sa.String), sa.Column("overlap", sa.Float), sa.Column("gold_share", sa.Float),
+    sa.Column("created", sa.String), sa.Column("settings", sa.JSON),
+)  # fmt: skip
+_annotations = sa.Table(
+    "annotations", _tables, sa.Column("number", sa.Integer, primary_key=True), sa.Column("id", sa.String), sa.Column("version", sa.Integer),
+    sa.Column("project", sa.String), sa.Column("task", sa.String), sa.Column("record", sa.String), sa.Column("annotator", sa.String), sa.Column("source", sa.String),
+    sa.Column("review", sa.Boolean), sa.Column("value", sa.JSON), sa.Column("state", sa.String), sa.Column("seconds", sa.Float), sa.Column("created", sa.String),
+    sa.Column("note", sa.String), sa.Column("current", sa.Boolean),
+)  # fmt: skip
+_queue = sa.Table(
+    "label_queue", _tables, sa.Column("project", sa.String), sa.Column("task", sa.String), sa.Column("record", sa.String), sa.Column("review", sa.Boolean),
+    sa.Column("row", sa.Integer), sa.Column("batch", sa.Integer), sa.Column("place", sa.Integer), sa.Column("reason", sa.String), sa.Column("needed", sa.Integer),
+    sa.Column("answers", sa.Integer), sa.Column("attempts", sa.Integer), sa.Column("closed", sa.Boolean), sa.Column("since", sa.Integer),
+)  # fmt: skip
+_leases = sa.Table(
+    "label_leases", _tables, sa.Column("project", sa.String), sa.Column("task", sa.String), sa.Column("record", sa.String), sa.Column("review", sa.Boolean),
+    sa.Column("person", sa.String), sa.Column("until", sa.Float),
+)  # fmt: skip
+_QUEUED = tuple(name for name in QueueItem.__dataclass_fields__ if name not in ("holder", "until"))
+
+Answers = Mapping[str, Mapping[str, Any]]  # record -> value
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------------
+
+
+def create_task(
+    store: Store,
+    name: str,
+    dataset: Dataset,
+    kind: str,
+    labels: Iterable[LabelName],
+    guidelines: str = "",
+    overlap: float = 0.0,
+    gold_share: float = 0.0,
+    **settings: Any,
+) -> LabelTask:
+    """Make a labeling task over a data set. `settings` is any JSON that the loop, the page or the studio keeps with it.
+
+    Raises `SettingsError` for a name, kind, share or label that cannot be, `PolicyError` for a raw data set or a name that is taken.
+    """
+    check_name(name)
+    _check_task(dataset, kind, overlap, gold_share)
+    chosen = _checked(tuple(labels))
+    task = LabelTask(
+        name, store.project, dataset.id, kind, chosen, guidelines, overlap, gold_share, store.now(), settings
+    )
+    with store.writing() as connection:
+        if _task_row(connection, store, name) is not None:
+            raise PolicyError(_("there is a labeling task `{task}` already; choose another name", task=name))
+        connection.execute(_tasks.insert().values(**_task_values(task)))
+    store.event("label-create", (dataset.id,), task=name, labels=len(chosen))
+    return task
+
+
+def new_label(name: str, **more: Any) -> LabelName:
+    """Return a label with an id of its own."""
+    return LabelName(uuid.uuid4().hex[:8], name.strip(), **more)
+
+
+def tasks(store: Store) -> list[LabelTask]:
+    """List the project's labeling tasks by name."""
+    query = sa.select(_tasks).where(_tasks.c.project == store.project).order_by(_tasks.c.name)
+    with store.reading() as connection:
+        return [_task(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def task(store: Store, name: str) -> LabelTask:
+    """Find a labeling task. Raises `NotFoundError` naming those that are there."""
+    with store.reading() as connection:
+        row = _task_row(connection, store, name)
+    if row is None:
+        names = ", ".join(f"`{one.name}`" for one in tasks(store)) or _("none yet")
+        raise NotFoundError(
+            _("no labeling task `{task}` in project `{project}`; there are: {names}", task=name, project=store.project, names=names)
+        )  # fmt: skip
+    return _task(row)
+
+
+def change_labels(store: Store, name: str, labels: Iterable[LabelName]) -> LabelTask:
+    """Put `labels` in the place of a task's. None may be missing: one that is offered no more is merged (`into`) or `retired`.
+
+    Raises `SettingsError` when one is missing or two on offer have the same name.
+    """
+    chosen = _checked(tuple(labels))
+    with store.writing() as connection:
+        row = _task_row(connection, store, name)
+        before = {label["id"] for label in row["labels"]} if row else set()
+        if missing := before - {label.id for label in chosen}:
+            raise SettingsError(
+                _("label `{label}` has annotations that would be lost; merge it or retire it", label=min(missing))
+            )
+        kept = [asdict(label) for label in chosen]
+        connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(labels=kept))
+    store.event("label-change", task=name, labels=len(chosen))
+    return task(store, name)
+
+
+def change_task(store: Store, name: str, **settings: Any) -> LabelTask:
+    """Change a task's `guidelines`, `overlap` or `gold_share`; anything else is kept among its `settings`."""
+    with store.writing() as connection:
+        row = _task_row(connection, store, name)
+        if row is not None:
+            columns = {key: settings.pop(key) for key in ("guidelines", "overlap", "gold_share") if key in settings}
+            values = columns | {"settings": dict(row["settings"]) | settings}
+            connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(**values))
+    return task(store, name)
+
+
+def resolved(task: LabelTask, label: str) -> LabelName:
+    """Return what a label id stands for today: a merged label is the one that it was merged into. Raises `InputError` for an unknown id."""
+    known = {one.id: one for one in task.labels}
+    seen: set[str] = set()
+    while label in known and known[label].into and label not in seen:
+        seen.add(label)
+        label = known[label].into
+    if label not in known:
+        raise InputError(_("task `{task}` has no label with the id `{label}`", task=task.name, label=label))
+    return known[label]
+
+
+def named(task: LabelTask, name: str) -> LabelName:
+    """Find a label on offer by its name, Chinese name or id, whatever its case. Raises `InputError`."""
+    wanted = name.strip().casefold()
+    for label in task.choices:
+        if wanted in (label.name.casefold(), label.chinese.casefold(), label.id):
+            return label
+    raise InputError(
+        _("task `{task}` has no label `{label}`; see `skerry label show {task}`", task=task.name, label=name)
+    )
+
+
+def _check_task(dataset: Dataset, kind: str, overlap: float, gold_share: float) -> None:
+    if dataset.stage == "raw":
+        raise PolicyError(
+            _("`{dataset}` is raw: people label scrubbed records only; first run `skerry scrub {dataset}`", dataset=dataset.reference)
+        )  # fmt: skip
+    if kind not in KINDS:
+        raise SettingsError(_("`{kind}` is no kind of labeling; choose single, multi or spans", kind=kind))
+    for share in (overlap, gold_share):
+        if not 0 <= share <= 1:
+            raise SettingsError(_("`{value}` is no share; give a number from 0 to 1", value=share))
+
+
+def _checked(labels: tuple[LabelName, ...]) -> tuple[LabelName, ...]:
+    offered = [label.name.casefold() for label in labels if not label.into and not label.retired]
+    twice = next((name for name in offered if offered.count(name) > 1), None)
+    if not offered or not all(offered) or twice is not None:
+        raise SettingsError(_("label `{label}` is empty or there twice; give each label one name", label=twice or ""))
+    if len({label.id for label in labels}) < len(labels):
+        raise SettingsError(_("two labels have the same id"))
+    return labels
+
+
+def _task_values(one: LabelTask) -> dict[str, Any]:
+    values = asdict(one)
+    return values | {"labels": list(values["labels"]), "settings": dict(one.settings)}
+
+
+def _task(row: Mapping[str, Any]) -> LabelTask:
+    return LabelTask(**dict(row) | {"labels": tuple(LabelName(**label) for label in row["labels"])})
+
+
+def _task_row(connection: sa.Connection, store: Store, name: str) -> dict[str, Any] | None:
+    row = connection.execute(sa.select(_tasks).where(*_at(_tasks, store, name))).mappings().first()
+    return dict(row) if row else None
+
+
+def _at(table: sa.Table, store: Store, name: str) -> tuple[Any, Any]:
+    return table.c.project == store.project, (table.c.name if table is _tasks else table.c.task) == name
+
+
+# -- the queue ---------------------------------------------------------------------------------------------------------
+
+
+def enqueue(store: Store, task: LabelTask, items: Iterable[QueueItem], again: bool = False) -> int:
+    """Let records wait for answers; returns how many are new. One that waits or was answered already stays as it is.
+
+    With `again` it is asked anew, of those too who answered before. A share `task.overlap` of the records, chosen by their ids, needs
+    `overlap_people` (a setting of the task, 2) answers.
+    """
+    people = int(task.settings.get("overlap_people", 2))
+    added = 0
+    with store.writing() as connection:
+        since = connection.execute(sa.select(sa.func.max(_annotations.c.number))).scalar() or 0
+        for item in items:
+            values = _queue_values(store, task, item, people)
+            if again:
+                here = _item_at(store, task.name, item.record, item.review)
+                connection.execute(_queue.delete().where(*here))
+            values["since"] = since if again else 0
+            added += connection.execute(_queue.insert().prefix_with("OR IGNORE").values(**values)).rowcount
+    return added
+
+
+def _queue_values(store: Store, task: LabelTask, item: QueueItem, people: int) -> dict[str, Any]:
+    overlaps = not item.review and _drawn(task.name, item.record) < task.overlap
+    needed = max(item.needed, people) if overlaps else item.needed
+    fresh = {"needed": _EVERYBODY if item.reason == "gold" else needed, "answers": 0, "attempts": 0, "closed": False}
+    return {name: getattr(item, name) for name in _QUEUED} | fresh | {"project": store.project, "task": task.name}
+
+
+def _drawn(task: str, record: str) -> float:
+    # the same number in [0, 1) for the same record, whenever it is queued
+    return int.from_bytes(hashlib.sha256(f"{task} {record}".encode()).digest()[:6], "big") / 2**48
+
+
+def queue(store: Store, task: str, batch: int | None = None, review: bool | None = None) -> list[QueueItem]:
+    """List the items of a task in their order, with how many people have answered each."""
+    wanted = [*_at(_queue, store, task)]
+    wanted += [_queue.c.batch == batch] if batch is not None else []
+    wanted += [_queue.c.review == review] if review is not None else []
+    query = sa.select(*(_queue.c[name] for name in _QUEUED)).where(*wanted)
+    with store.reading() as connection:
+        rows = connection.execute(query.order_by(_queue.c.batch, _queue.c.place, _queue.c.record)).mappings()
+        return [QueueItem(**row) for row in rows]
+
+
+def lease_next(
+    store: Store, task: str, person: str, count: int = 2, reviewer: bool = False, seconds: float = LEASE_S
+) -> list[QueueItem]:
+    """Give `person` the next `count` records for `seconds`: first those they hold already, never one they have answered.
+
+    A reviewer gets what waits for review first. A gold question comes as soon as the person's share of them is below `gold_share`.
+    """
+    with store.writing() as connection:
+        found = _task_row(connection, store, task)
+        held = _held(connection, store, task, person, reviewer)[:count]
+        for pick in (
+            *([_waiting(store, task, person, review=True)] if reviewer else []),
+            *([_gold(store, task, person)] if found and _gold_is_due(connection, store, found, person) else []),
+            _waiting(store, task, person, review=False),
+        ):
+            room = count - len(held)
+            if room > 0:
+                known = {(item.record, item.review) for item in held}
+                rows = connection.execute(pick.limit(count + len(held))).mappings()
+                new = [QueueItem(**row) for row in rows if (row["record"], row["review"]) not in known]
+                held += new[: 1 if new and new[0].reason == "gold" else room]
+        until = time.time() + seconds
+        for item in held:
+            _hold(connection, store, item, person, until)
+    return [replace(item, holder=person, until=until) for item in held]
+
+
+def lease(
+    store: Store, task: str, person: str, record: str, review: bool = False, seconds: float = LEASE_S
+) -> QueueItem:
+    """Give `person` this record, for an undo or a reviewer's choice. Raises `NotFoundError`, and `BusyError` while others hold it."""
+    here = _item_at(store, task, record, review)
+    with store.writing() as connection:
+        row = connection.execute(sa.select(*(_queue.c[name] for name in _QUEUED)).where(*here)).mappings().first()
+        if row is None:
+            raise NotFoundError(_("this record does not wait for an answer in task `{task}`", task=task))
+        item = QueueItem(**row)
+        others = connection.execute(sa.select(sa.func.count()).where(*_live(store, task, record, review, person)))
+        if int(others.scalar() or 0) >= item.needed:
+            raise BusyError(_("somebody else is at this record; take the next one"))
+        until = time.time() + seconds
+        _hold(connection, store, item, person, until)
+    return replace(item, holder=person, until=until)
+
+
+def renew(store: Store, task: str, person: str, seconds: float = LEASE_S) -> int:
+    """Keep what the person holds for another `seconds`; returns how many records."""
+    mine = (*_at(_leases, store, task), _leases.c.person == person, _leases.c.until > time.time())
+    with store.writing() as connection:
+        return connection.execute(_leases.update().where(*mine).values(until=time.time() + seconds)).rowcount
+
+
+def give_back(store: Store, task: str, person: str) -> int:
+    """Let others have what the person holds; returns how many records."""
+    with store.writing() as connection:
+        mine = (*_at(_leases, store, task), _leases.c.person == person)
+        return connection.execute(_leases.delete().where(*mine)).rowcount
+
+
+def _item_at(store: Store, task: str, record: str, review: bool) -> tuple[Any, ...]:
+    return *_at(_queue, store, task), _queue.c.record == record, _queue.c.review == review
+
+
+def _live(store: Store, task: str, record: Any, review: Any, person: str) -> tuple[Any, ...]:
+    same = (*_at(_leases, store, task), _leases.c.record == record, _leases.c.review == review)
+    return *same, _leases.c.until > time.time(), _leases.c.person != person
+
+
+def _answered(store: Store, task: str, person: str) -> Any:
+    mine = sa.select(_annotations.c.number).where(
+        *_at(_annotations, store, task), _annotations.c.record == _queue.c.record, _annotations.c.review == _queue.c.review,
+        _annotations.c.annotator == person, _annotations.c.current, _annotations.c.state != "withdrawn",
+        _annotations.c.source.in_(PEOPLE), _annotations.c.number > _queue.c.since,
+    )  # fmt: skip
+    return sa.exists(mine.correlate(_queue))
+
+
+def _open(store: Store, task: str, person: str) -> sa.Select[Any]:
+    return sa.select(*(_queue.c[name] for name in _QUEUED)).where(
+        *_at(_queue, store, task), ~_queue.c.closed, ~_answered(store, task, person)
+    )
+
+
+def _waiting(store: Store, task: str, person: str, review: bool) -> sa.Select[Any]:
+    others = sa.select(sa.func.count()).where(*_live(store, task, _queue.c.record, _queue.c.review, person))
+    free = _queue.c.answers + others.correlate(_queue).scalar_subquery() < _queue.c.needed
+    wanted = _open(store, task, person).where(_queue.c.review == review, _queue.c.reason != "gold", free)
+    return wanted.order_by(_queue.c.batch, _queue.c.place)
+
+
+def _gold(store: Store, task: str, person: str) -> sa.Select[Any]:
+    # each person meets the gold questions in the same order: that of their ids, which is random
+    return _open(store, task, person).where(_queue.c.reason == "gold").order_by(_queue.c.record)
+
+
+def _held(connection: sa.Connection, store: Store, task: str, person: str, reviewer: bool) -> list[QueueItem]:
+    mine = sa.and_(_leases.c.project == _queue.c.project, _leases.c.task == _queue.c.task, _leases.c.record == _queue.c.record, _leases.c.review == _queue.c.review)  # fmt: skip
+    query = _open(store, task, person).join(_leases, mine)
+    query = query.where(_leases.c.person == person, _leases.c.until > time.time())
+    query = query if reviewer else query.where(~_queue.c.review)
+    rows = connection.execute(query.order_by(_queue.c.review.desc(), _queue.c.batch, _queue.c.place)).mappings()
+    return [QueueItem(**row) for row in rows]
+
+
+def _gold_is_due(connection: sa.Connection, store: Store, task: Mapping[str, Any], person: str) -> bool:
+    if not task["gold_share"]:
+        return False
+    mine = sa.select(_annotations.c.record).where(
+        *_at(_annotations, store, task["name"]), _annotations.c.annotator == person, _annotations.c.current, ~_annotations.c.review,
+    )  # fmt: skip
+    gold = sa.select(_queue.c.record).where(*_at(_queue, store, task["name"]), _queue.c.reason == "gold")
+    everything, golden = (
+        connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar() or 0
+        for query in (mine, mine.where(_annotations.c.record.in_(gold)))
+    )
+    return bool(golden < task["gold_share"] * (everything + 1))
+
+
+def _hold(connection: sa.Connection, store: Store, item: QueueItem, person: str, until: float) -> None:
+    key = {"project": store.project, "task": item.task, "record": item.record, "review": item.review, "person": person}
+    connection.execute(_leases.insert().prefix_with("OR REPLACE").values(**key, until=until))
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def save(store: Store, annotation: Annotation, expected_version: int = 0) -> Annotation:
+    """Save a person's answer, or the next version of one; returns it as it stands in the store.
+
+    `expected_version` is the version that the person saw, 0 for a new answer. Saving the same again changes nothing. A new answer of the
+    source `human` needs a lease, live or run out: whoever has done the work does not lose it. Raises `BusyError` when somebody changed the
+    answer meanwhile or it is not the person's turn, `InputError` for a value that does not fit the task, `PolicyError` for
+    another person's answer, `NotFoundError` for an unknown task.
+    """
+    asked = task(store, annotation.task)
+    _check(asked, annotation, PEOPLE)
+    with store.writing() as connection:
+        last = _last(connection, store, annotation.id)
+        if last and last.version == expected_version + 1 and _same(last, annotation):
+            return last
+        if (last.version if last else 0) != expected_version:
+            raise BusyError(_("this answer was changed meanwhile; look at it again, then save"))
+        if last is None and annotation.source == "human":
+            _check_turn(connection, store, annotation)
+        if last and (last.annotator, last.record) != (annotation.annotator, annotation.record):
+            raise PolicyError(_("this answer is another person's"))
+        return _add(connection, store, replace(annotation, version=expected_version + 1))
+
+
+def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
+    """Undo an answer: a `withdrawn` version is added, and the record is the person's again. Raises `NotFoundError`, `PolicyError`."""
+    with store.writing() as connection:
+        last = _last(connection, store, identity)
+        if last is None:
+            raise NotFoundError(_("there is no answer `{identity}`", identity=identity))
+        if last.annotator != annotator:
+            raise PolicyError(_("this answer is another person's"))
+        if last.state == "withdrawn":
+            return last
+        undone = _add(connection, store, replace(last, version=last.version + 1, state="withdrawn"))
+        item = QueueItem(last.task, last.record, 0, review=last.review)
+        _hold(connection, store, item, annotator, time.time() + LEASE_S)
+        return undone
+
+
+def put(store: Store, task: LabelTask, answers: Iterable[Annotation]) -> dict[str, int]:
+    """Take in people's answers from a file or from Label Studio, all or none: `{"new", "changed", "same"}`.
+
+    One that is known by its id and differs becomes its next version. Raises `InputError` for a value that does not fit the task.
+    """
+    counts = {"new": 0, "changed": 0, "same": 0}
+    with store.writing() as connection:
+        for answer in answers:
+            _check(task, answer, PEOPLE)
+            last = _last(connection, store, answer.id)
+            fate = "new" if last is None else "same" if _same(last, answer) else "changed"
+            counts[fate] += 1
+            if fate != "same":
+                _add(connection, store, replace(answer, version=last.version + 1 if last else 1))
+    return counts
+
+
+def suggest(store: Store, task: LabelTask, source: str, annotator: str, values: Answers) -> int:
+    """Put what a model or a rule proposes for records in the place of what this source proposed for them before; returns how many.
+
+    `source` is `model` or `rule`, `annotator` names which. Suggestions are no labels: nothing counts them as a person's answer.
+    """
+    rows = [_values(store, _suggestion(task, record, source, annotator, value)) for record, value in values.items()]
+    same = [*_at(_annotations, store, task.name), _annotations.c.source == source]
+    same += [_annotations.c.annotator == annotator] if source == "rule" else []
+    with store.writing() as connection:
+        for begin in range(0, len(rows), _PAGE_ROWS):
+            page = rows[begin : begin + _PAGE_ROWS]
+            for here in range(0, len(page), 500):
+                records = [row["record"] for row in page[here : here + 500]]
+                connection.execute(_annotations.delete().where(*same, _annotations.c.record.in_(records)))
+            connection.execute(_annotations.insert(), page)
+    return len(rows)
+
+
+def _suggestion(task: LabelTask, record: str, source: str, annotator: str, value: Mapping[str, Any]) -> Annotation:
+    made = Annotation(uuid.uuid4().hex, task.name, record, annotator, source, value, version=1)
+    _check(task, made, SUGGESTIONS)
+    return made
+
+
+def answers(
+    store: Store,
+    task: LabelTask,
+    record: str | None = None,
+    sources: Collection[str] = PEOPLE,
+    annotator: str | None = None,
+    states: Collection[str] = ("submitted", "skipped", "flagged"),
+    history: bool = False,
+) -> Iterator[Annotation]:
+    """Stream a task's answers, oldest first, each in its newest version (with `history` in all of them), merged labels resolved.
+
+    Suggestions come with `sources=SUGGESTIONS`.
+    """
+    wanted = [
+        *_at(_annotations, store, task.name),
+        _annotations.c.source.in_(sources),
+        _annotations.c.state.in_(states),
+    ]
+    wanted += [] if history else [_annotations.c.current]
+    wanted += [_annotations.c.record == record] if record is not None else []
+    wanted += [_annotations.c.annotator == annotator] if annotator is not None else []
+    seen = 0
+    while True:
+        query = sa.select(_annotations).where(*wanted, _annotations.c.number > seen).order_by(_annotations.c.number)
+        with store.reading() as connection:
+            rows = connection.execute(query.limit(_PAGE_ROWS)).mappings().all()
+        for row in rows:
+            yield _resolved(task, _annotation(store, dict(row)))
+        if len(rows) < _PAGE_ROWS:
+            return
+        seen = rows[-1]["number"]
+
+
+def progress(store: Store, task: str) -> dict[str, Any]:
+    """Count a task's work: items `queued`, `closed`, `open`, waiting for `review`, under a live lease (`leased`), answers by state, by person, by batch."""
+    everything, now = queue(store, task), time.time()
+    mine = (*_at(_annotations, store, task), _annotations.c.current, _annotations.c.source.in_(PEOPLE))
+    columns = (_annotations.c.annotator, _annotations.c.state, _annotations.c.seconds)
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(*columns).where(*mine)).all()
+        leased = sa.select(sa.func.count()).where(*_at(_leases, store, task), _leases.c.until > now)
+        held = int(connection.execute(leased).scalar() or 0)
+    ordinary = [item for item in everything if not item.review]
+    states = {state: sum(row.state == state for row in rows) for state in STATES}
+    return {
+        "task": task,
+        "queued": len(ordinary),
+        "closed": sum(item.closed for item in ordinary),
+        "open": sum(not item.closed and item.reason != "gold" for item in ordinary),
+        "review": sum(item.review and not item.closed for item in everything),
+        "leased": held,
+        **states,
+        "people": _people(rows),
+        "batches": _batches(ordinary),
+    }
+
+
+def _people(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    by: dict[str, list[Any]] = {}
+    for row in rows:
+        by.setdefault(row.annotator, []).append(row)
+    return [
+        {"annotator": name}
+        | {state: sum(row.state == state for row in theirs) for state in STATES}
+        | {"median_s": _median([row.seconds for row in theirs if row.seconds is not None])}
+        for name, theirs in sorted(by.items())
+    ]
+
+
+def _batches(items: Iterable[QueueItem]) -> list[dict[str, Any]]:
+    found: dict[int, list[QueueItem]] = {}
+    for item in items:
+        if item.reason != "gold":
+            found.setdefault(item.batch, []).append(item)
+    return [
+        {"batch": batch, "items": len(there), "closed": sum(item.closed for item in there), "attempted": sum(item.attempts >= item.needed for item in there)}
+        for batch, there in sorted(found.items())
+    ]  # fmt: skip
+
+
+def _median(seconds: list[float]) -> float | None:
+    return round(statistics.median(seconds), 2) if seconds else None
+
+
+def _check(task: LabelTask, answer: Annotation, sources: Collection[str]) -> None:
+    if answer.source not in sources or answer.state not in STATES or not answer.annotator.strip():
+        raise InputError(_("an answer has the source `{source}` and the state `{state}`, which do not fit", source=answer.source, state=answer.state))  # fmt: skip
+    if answer.state == "submitted" or answer.value:
+        for label in labels_of(task, answer.value):
+            resolved(task, label)
+
+
+def labels_of(task: LabelTask, value: Mapping[str, Any]) -> list[str]:
+    """Return the label ids that a value names: one, several, or one a span. Raises `InputError` when it is no value of the task's kind."""
+    try:
+        if task.kind == "single":
+            found = [value["label"]]
+        elif task.kind == "multi":
+            found = list(value["labels"])
+        else:
+            spans = [(one["start"], one["end"], one["label"]) for one in value["spans"]]
+            fit = all(type(start) is int and type(end) is int and 0 <= start < end for start, end, _label in spans)
+            found = [label for _start, _end, label in spans] if fit else [None]
+        if all(isinstance(label, str) for label in found):
+            return found
+    except (KeyError, TypeError):
+        pass
+    raise InputError(_("an answer of task `{task}` is no value of the kind `{kind}`", task=task.name, kind=task.kind))
+
+
+def _check_turn(connection: sa.Connection, store: Store, answer: Annotation) -> None:
+    same = (*_at(_leases, store, answer.task), _leases.c.record == answer.record, _leases.c.review == answer.review)
+    mine = sa.select(_leases.c.until).where(*same, _leases.c.person == answer.annotator)
+    if connection.execute(mine).first() is None:
+        raise BusyError(_("this record is not yours to answer now; take the next one"))
+    here = (
+        *_item_at(store, answer.task, answer.record, answer.review),
+        _answered(store, answer.task, answer.annotator),
+    )
+    if connection.execute(sa.select(_queue.c.record).where(*here)).first() is not None:
+        raise BusyError(_("you have answered this record already; change that answer"))
+
+
+def _last(connection: sa.Connection, store: Store, identity: str) -> Annotation | None:
+    query = sa.select(_annotations).where(_annotations.c.id == identity, _annotations.c.project == store.project)
+    row = connection.execute(query.order_by(_annotations.c.version.desc()).limit(1)).mappings().first()
+    return _annotation(store, dict(row)) if row else None
+
+
+def _same(there: Annotation, given: Annotation) -> bool:
+    return all(getattr(there, name) == getattr(given, name) for name in ("task", "record", "annotator", "value", "state", "note", "review"))  # fmt: skip
+
+
+def _add(connection: sa.Connection, store: Store, answer: Annotation) -> Annotation:
+    made = replace(answer, created=store.now())
+    earlier = _annotations.c.id == answer.id
+    if answer.source != "studio" and answer.state != "withdrawn":
+        # a person has one answer to a record: the newest, also where it was asked for again under another id
+        theirs = (_annotations.c.annotator == answer.annotator, _annotations.c.source == answer.source)
+        earlier = sa.or_(earlier, sa.and_(_annotations.c.review == answer.review, *theirs))
+    here = (*_at(_annotations, store, answer.task), _annotations.c.record == answer.record, _annotations.c.current)
+    connection.execute(_annotations.update().where(*here, earlier).values(current=False))
+    connection.execute(_annotations.insert().values(**_values(store, made)))
+    mine = (*_at(_leases, store, answer.task), _leases.c.record == answer.record, _leases.c.review == answer.review)
+    connection.execute(_leases.delete().where(*mine, _leases.c.person == answer.annotator))
+    _count(connection, store, answer)
+    return made
+
+
+def _count(connection: sa.Connection, store: Store, answer: Annotation) -> None:
+    here = _item_at(store, answer.task, answer.record, answer.review)
+    item = connection.execute(sa.select(_queue.c.needed, _queue.c.since).where(*here)).first()
+    if item is None:
+        return
+    given = sa.select(_annotations.c.state).where(
+        *_at(_annotations, store, answer.task), _annotations.c.record == answer.record, _annotations.c.review == answer.review,
+        _annotations.c.current, _annotations.c.source.in_(PEOPLE), _annotations.c.number > item.since,
+    )  # fmt: skip
+    states = [state for state in connection.execute(given).scalars() if state != "withdrawn"]
+    answers = states.count("submitted")
+    closed = answers >= item.needed or "flagged" in states
+    values = {"answers": answers, "attempts": len(states), "closed": closed}
+    connection.execute(_queue.update().where(*here).values(**values))
+
+
+def _values(store: Store, one: Annotation) -> dict[str, Any]:
+    note = store.keys.seal(_NOTE, one.note.encode()) if one.note else ""
+    more = {"project": store.project, "note": note, "current": True, "created": one.created or store.now()}
+    return asdict(one) | {"value": dict(one.value)} | more
+
+
+def _annotation(store: Store, row: Mapping[str, Any]) -> Annotation:
+    values = {name: row[name] for name in Annotation.__dataclass_fields__}
+    return Annotation(**values | {"note": store.keys.open(_NOTE, row["note"]).decode() if row["note"] else ""})
+
+
+def _resolved(task: LabelTask, one: Annotation) -> Annotation:
+    if not any(label.into for label in task.labels) or not one.value:
+        return one
+    value = dict(one.value)
+    if "label" in value:
+        value["label"] = resolved(task, value["label"]).id
+    if "labels" in value:
+        value["labels"] = list(dict.fromkeys(resolved(task, label).id for label in value["labels"]))
+    if "spans" in value:
+        value["spans"] = [span | {"label": resolved(task, span["label"]).id} for span in value["spans"]]
+    return replace(one, value=value)

@@ -1,0 +1,64 @@
+"""The verbs `skerry label`, as a person gives them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.annotations import task
+from appliance.cli import app
+from appliance.errors import ApplianceError, InputError, SettingsError
+from appliance.schema import Dataset, Record
+from appliance.store import Store
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """Run `skerry label ... --json` and return what it printed."""
+    app(["label", *arguments, "--json"], standalone_mode=False)
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def dataset(store: Store, labels: tuple[str | None, ...] = (None,) * 6) -> Dataset:
+    with store.draft("dataset", "notes", meta={"stage": "scrubbed"}) as draft:
+        records = (Record(f"{row:032x}", f"text {row}", label) for row, label in enumerate(labels))
+        store.write_records(draft, records)
+        draft.meta["labels"] = {label: labels.count(label) for label in sorted(filter(None, set(labels)))}
+    made: Dataset = draft.artifact
+    return made
+
+
+def test_a_task_is_made_listed_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = dataset(Store.open())
+    (tmp_path / "labels.txt").write_text("cash=现金\n\ncard\n", "utf-8")
+    (tmp_path / "how.md").write_text("# Cash\nwhen it says so", "utf-8")
+    given = ["--labels-from", str(tmp_path / "labels.txt"), "--guidelines", str(tmp_path / "how.md"), "--label", "loan"]
+    created = run(capsys, "create", "triage", "--dataset", "notes", *given)
+    assert created == {"task": "triage", "dataset": made.reference, "kind": "single", "labels": 3}
+    assert run(capsys, "list")["tasks"][0]["task"] == "triage"
+    shown = run(capsys, "show", "triage")
+    assert [(one["name"], one["chinese"]) for one in shown["labels"]] == [("loan", ""), ("cash", "现金"), ("card", "")]
+    assert task(Store.open(), "triage").guidelines.startswith("# Cash")
+
+
+def test_the_labels_of_the_data_set_are_taken_where_none_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    dataset(Store.open(), ("b", "a", None))
+    assert run(capsys, "create", "triage", "--dataset", "notes")["labels"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((), SettingsError),
+        (("--labels-from", "/nowhere/labels.txt"), InputError),
+        (("--label", "a", "--guidelines", "/nowhere/how.md"), InputError),
+        (("--label", "a", "--overlap", "2"), SettingsError),
+    ],
+)
+def test_what_cannot_be_a_task_says_why(arguments: tuple[str, ...], error: type[ApplianceError]) -> None:
+    dataset(Store.open())
+    with pytest.raises(error):
+        app(["label", "create", "triage", "--dataset", "notes", *arguments], standalone_mode=False)

@@ -33,6 +33,7 @@ __all__ = [
     "ExportSettings",
     "IngestSettings",
     "JobsSettings",
+    "LabelSettings",
     "MonitorSettings",
     "OutboxSettings",
     "ReleaseSettings",
@@ -41,6 +42,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TrainSettings",
+    "WebSettings",
     "describe",
     "descriptions",
     "home_folder",
@@ -347,6 +349,38 @@ class ServeSettings(Section):
     )
 
 
+class WebSettings(Section):
+    """The pages in a browser: how long a session lasts, how often a password may be wrong."""
+
+    hosts: tuple[str, ...] = Field(
+        (), description="names that the pages answer to beside this machine's own and its addresses, as `labels.example.org`"
+    )
+    idle_minutes: int = Field(30, ge=1, le=1440, description="time without a deed after which a person enters again")
+    absolute_hours: int = Field(12, ge=1, le=168, description="time after which a person enters again in any case")
+    min_password: int = Field(12, ge=8, le=64, description="shortest password, in characters")
+    attempts: int = Field(5, ge=2, le=100, description="wrong passwords in a row before a name is locked")
+    lock_minutes: int = Field(15, ge=1, le=1440, description="how long it is locked then")
+    invitation_days: int = Field(7, ge=1, le=90, description="days for which an invitation code can be used")
+    max_connections: int = Field(256, ge=16, description="open connections; more get 503")
+
+
+class LabelSettings(Section):
+    """What people are asked next, how long the loop waits for them, and where the page answers."""
+
+    host: str = Field("127.0.0.1", description="address that `skerry label serve` listens on")
+    port: int = Field(8090, ge=0, le=65535, description="port that `skerry label serve` listens on; 0 = any free one")
+    batch_records: int = Field(
+        0, ge=0, le=100_000, description="records of one round; 0 = as many as there are labels, at least 20"
+    )
+    refill_share: float = Field(
+        0.9, gt=0, le=1, description="share of a batch that people have dealt with before `skerry label loop` chooses more"
+    )
+    poll_s: float = Field(2.0, ge=0.1, le=3600, description="how often `skerry label loop` looks for answers")
+    studio_ca: Path | None = Field(
+        None, description="certificate of the authority that signed Label Studio's, where its address is `https`"
+    )
+
+
 class MonitorSettings(Section):
     """What the server keeps about itself."""
 
@@ -461,6 +495,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     bases: BasesSettings = BasesSettings()
     jobs: JobsSettings = JobsSettings()
+    label: LabelSettings = LabelSettings()
     ingest: IngestSettings = IngestSettings()
     scrub: ScrubSettings = ScrubSettings()
     review: ReviewSettings = ReviewSettings()
@@ -472,6 +507,7 @@ class Settings(BaseSettings):
     evaluate: EvaluateSettings = EvaluateSettings()
     egress: EgressSettings = EgressSettings()
     serve: ServeSettings = ServeSettings()
+    web: WebSettings = WebSettings()
     release: ReleaseSettings = ReleaseSettings()
     monitor: MonitorSettings = MonitorSettings()
     alerts: AlertsSettings = AlertsSettings()

@@ -30,6 +30,7 @@ LEASE_S = 120
 _EVERYBODY = 1_000_000  # people a gold question waits for: it is asked of each
 _PAGE_ROWS = 5_000
 _NOTE = "label note"
+_DOUBTS = ("flagged", "disagreement", "skipped")  # what sends a record to a reviewer by itself
 
 _tables = sa.MetaData()
 _tasks = sa.Table(
@@ -212,7 +213,7 @@ def _at(table: sa.Table, store: Store, name: str) -> tuple[Any, Any]:
 def enqueue(store: Store, task: LabelTask, items: Iterable[QueueItem], again: bool = False) -> int:
     """Let records wait for answers; returns how many are new. One that waits or was answered already stays as it is.
 
-    With `again` it is asked anew, of those too who answered before. A share `task.overlap` of the records, chosen by their ids, needs
+    With `again` it is asked anew, of those too who answered before. One with the reason `gold` is asked of everybody who has not answered it. A share `task.overlap` of the records, chosen by their ids, needs
     `overlap_people` (a setting of the task, 2) answers.
     """
     people = int(task.settings.get("overlap_people", 2))
@@ -221,10 +222,10 @@ def enqueue(store: Store, task: LabelTask, items: Iterable[QueueItem], again: bo
         since = connection.execute(sa.select(sa.func.max(_annotations.c.number))).scalar() or 0
         for item in items:
             values = _queue_values(store, task, item, people)
-            if again:
+            if again or item.reason == "gold":
                 here = _item_at(store, task.name, item.record, item.review)
                 connection.execute(_queue.delete().where(*here))
-            values["since"] = since if again else 0
+            values["since"] = since if again or item.reason == "gold" else 0
             added += connection.execute(_queue.insert().prefix_with("OR IGNORE").values(**values)).rowcount
     return added
 
@@ -324,7 +325,7 @@ def _answered(store: Store, task: str, person: str) -> Any:
     mine = sa.select(_annotations.c.number).where(
         *_at(_annotations, store, task), _annotations.c.record == _queue.c.record, _annotations.c.review == _queue.c.review,
         _annotations.c.annotator == person, _annotations.c.current, _annotations.c.state != "withdrawn",
-        _annotations.c.source.in_(PEOPLE), _annotations.c.number > _queue.c.since,
+        _annotations.c.source.in_(PEOPLE), sa.or_(_annotations.c.number > _queue.c.since, _queue.c.reason == "gold"),
     )  # fmt: skip
     return sa.exists(mine.correlate(_queue))
 
@@ -491,6 +492,17 @@ def answers(
         seen = rows[-1]["number"]
 
 
+def gold_answers(store: Store, task: LabelTask) -> list[Annotation]:
+    """List what people answered to gold questions since these were made: their skips too, but no reviewer's answer."""
+    gold = sa.and_(_queue.c.project == _annotations.c.project, _queue.c.task == _annotations.c.task, _queue.c.record == _annotations.c.record)  # fmt: skip
+    query = sa.select(_annotations).join(_queue, sa.and_(gold, ~_queue.c.review, _queue.c.reason == "gold"))
+    wanted = [_annotations.c.current, ~_annotations.c.review, _annotations.c.number > _queue.c.since]
+    wanted += [_annotations.c.source.in_(PEOPLE), _annotations.c.state.in_(("submitted", "skipped"))]
+    with store.reading() as connection:
+        rows = connection.execute(query.where(*_at(_annotations, store, task.name), *wanted)).mappings().all()
+    return [_resolved(task, _annotation(store, dict(row))) for row in rows]
+
+
 def progress(store: Store, task: str) -> dict[str, Any]:
     """Count a task's work: items `queued`, `closed`, `open`, waiting for `review`, under a live lease (`leased`), answers by state, by person, by batch."""
     everything, now = queue(store, task), time.time()
@@ -568,6 +580,13 @@ def labels_of(task: LabelTask, value: Mapping[str, Any]) -> list[str]:
     raise InputError(_("an answer of task `{task}` is no value of the kind `{kind}`", task=task.name, kind=task.kind))
 
 
+def parts(value: Mapping[str, Any]) -> set[tuple[Any, ...]]:
+    """Return what an answer says as a set: `{(label,)}`, one a label, or `(start, end, label)` a span; empty for an empty answer."""
+    if "spans" in value:
+        return {(span["start"], span["end"], span["label"]) for span in value["spans"]}
+    return {(label,) for label in value.get("labels", [value["label"]] if "label" in value else [])}
+
+
 def _check_turn(connection: sa.Connection, store: Store, answer: Annotation) -> None:
     same = (*_at(_leases, store, answer.task), _leases.c.record == answer.record, _leases.c.review == answer.review)
     mine = sa.select(_leases.c.until).where(*same, _leases.c.person == answer.annotator)
@@ -609,18 +628,39 @@ def _add(connection: sa.Connection, store: Store, answer: Annotation) -> Annotat
 
 def _count(connection: sa.Connection, store: Store, answer: Annotation) -> None:
     here = _item_at(store, answer.task, answer.record, answer.review)
-    item = connection.execute(sa.select(_queue.c.needed, _queue.c.since).where(*here)).first()
+    item = connection.execute(sa.select(_queue).where(*here)).mappings().first()
     if item is None:
         return
-    given = sa.select(_annotations.c.state).where(
+    given = sa.select(_annotations.c.state, _annotations.c.value).where(
         *_at(_annotations, store, answer.task), _annotations.c.record == answer.record, _annotations.c.review == answer.review,
-        _annotations.c.current, _annotations.c.source.in_(PEOPLE), _annotations.c.number > item.since,
+        _annotations.c.current, _annotations.c.source.in_(PEOPLE), _annotations.c.number > item["since"],
     )  # fmt: skip
-    states = [state for state in connection.execute(given).scalars() if state != "withdrawn"]
-    answers = states.count("submitted")
-    closed = answers >= item.needed or "flagged" in states
-    values = {"answers": answers, "attempts": len(states), "closed": closed}
+    there = [row for row in connection.execute(given).all() if row.state != "withdrawn"]
+    states = [row.state for row in there]
+    closed = states.count("submitted") >= item["needed"] or "flagged" in states or states.count("skipped") > 1
+    values = {"answers": states.count("submitted"), "attempts": len(states), "closed": closed}
     connection.execute(_queue.update().where(*here).values(**values))
+    if not answer.review and item["reason"] != "gold":
+        said = [row.value for row in there if row.state == "submitted"]
+        _ask_reviewer(connection, store, dict(item), _doubt(states, said) if closed else "")
+
+
+def _doubt(states: list[str], said: list[Mapping[str, Any]]) -> str:
+    # why a reviewer should look at a record that people are done with; empty when nothing is wrong with it
+    if "flagged" in states:
+        return "flagged"
+    if any(parts(one) != parts(said[0]) for one in said):
+        return "disagreement"
+    return "" if said else "skipped"
+
+
+def _ask_reviewer(connection: sa.Connection, store: Store, item: dict[str, Any], reason: str) -> None:
+    fresh = {"review": True, "reason": reason, "needed": 1, "answers": 0, "attempts": 0, "closed": False, "since": 0}
+    if reason:
+        connection.execute(_queue.insert().prefix_with("OR IGNORE").values(**item | fresh))
+    else:  # people have come to agree by themselves
+        here = _item_at(store, item["task"], item["record"], True)
+        connection.execute(_queue.delete().where(*here, ~_queue.c.closed, _queue.c.reason.in_(_DOUBTS)))
 
 
 def _values(store: Store, one: Annotation) -> dict[str, Any]:

@@ -2,15 +2,31 @@
 
 import gettext
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
 _FOLDER = Path(__file__).parent / "locale"
+_reader: ContextVar[str | None] = ContextVar("reader", default=None)
+
+
+@contextmanager
+def reading(which: str) -> Iterator[None]:
+    """Speak `en` or `zh` in this context: a server answers people of both languages at once."""
+    token = _reader.set(which)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
 
 
 def language() -> str:
-    """Return the reader's language, `en` or `zh`: `SKERRY_LANG`, else the locale variables (POSIX order), else `en`."""
+    """Return the reader's language, `en` or `zh`: of `reading`, else `SKERRY_LANG`, else the locale variables (POSIX order), else `en`."""
+    if chosen := _reader.get():
+        return chosen
     for variable in ("SKERRY_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = os.environ.get(variable)
         if value:

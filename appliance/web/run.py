@@ -1,0 +1,57 @@
+"""Run an application of pages: uvicorn on an open socket, until SIGTERM or SIGINT; open requests finish first."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import PolicyError
+from appliance.log import log
+from appliance.web.listener import address, is_loopback, log_like_us, raise_file_limit
+from appliance.words import _
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["require_private", "run"]
+
+_DRAIN_S = 10
+
+
+def require_private(host: str, context: ssl.SSLContext | None) -> None:
+    """Raise `PolicyError` where passwords and records would cross a network in the clear."""
+    if context is None and not is_loopback(host):
+        raise PolicyError(
+            _(
+                "`{host}` is reached over a network: give `--tls-cert` and `--tls-key`, or listen on 127.0.0.1 behind a proxy that speaks TLS",
+                host=host,
+            )
+        )
+
+
+def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_connections: int) -> None:
+    """Answer on an open socket until SIGTERM or SIGINT, then let open requests finish."""
+    import uvicorn
+
+    raise_file_limit(max_connections + 64)
+    log_like_us("uvicorn.error")
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=max_connections,
+        h11_max_incomplete_event_size=32 * 1024,
+        timeout_graceful_shutdown=_DRAIN_S,
+        ssl_context_factory=(lambda _config, _default: context) if context else None,
+    )
+    log("listening", url=address(listener, context))
+    uvicorn.Server(config).run(sockets=[listener])
+    log("stopped")

@@ -18,6 +18,8 @@ from appliance.settings import descriptions
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = "locale/zh/LC_MESSAGES"
+# what holds messages, and who extracts them
+METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
 # catalogue, without its suffix: the folders whose messages it holds
 CATALOGUES = {
     ROOT / "appliance" / LOCALE / "skerry": ("appliance", "labeling", "examples"),
@@ -30,7 +32,7 @@ def said(sources: tuple[str, ...]) -> Catalog:
     found = Catalog()
     for source in sources:
         for _file, _line, message, _comments, _context in extract_from_dir(
-            ROOT / source, keywords={"_": None, "both": None}
+            ROOT / source, method_map=METHODS, keywords={"_": None, "both": None}
         ):
             found.add(message)
     if "appliance" in sources:

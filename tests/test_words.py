@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
+from jinja2 import Environment, nodes
 
 from appliance import errors, words
 from appliance.settings import descriptions
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [
     path for folders in CATALOGUES.values() for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
 ]
+TEMPLATES = [path for folder in ("appliance", "labeling") for path in sorted((ROOT / folder).rglob("templates/*.html"))]
 
 
 def called(path: Path) -> str:
@@ -40,6 +42,14 @@ def calls(path: Path) -> Iterator[ast.Call]:
             yield node
 
 
+def said(path: Path) -> Iterator[tuple[int, object, set[str]]]:
+    """Yield line, message and names of the values of each `_(...)` of a template; the message is None where it is no plain string."""
+    for call in Environment(autoescape=True).parse(path.read_text("utf-8")).find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == "_":
+            first = call.args[0] if len(call.args) == 1 else None
+            yield call.lineno, first.value if isinstance(first, nodes.Const) else None, {one.key for one in call.kwargs}
+
+
 def places(message: str) -> set[str]:
     """Return the `{names}` of a message."""
     return {name for _text, name, _format, _conversion in string.Formatter().parse(message) if name is not None}
@@ -53,6 +63,9 @@ def messages() -> dict[str, bool]:
         for call in calls(path):
             if isinstance(call.args[0], ast.Constant):
                 found[call.args[0].value] = found.get(call.args[0].value, False) or bool(call.keywords)
+    for path in TEMPLATES:
+        for _line, message, given in said(path):
+            found[str(message)] = found.get(str(message), False) or bool(given)
     return found
 
 
@@ -81,6 +94,17 @@ def unsound(path: Path) -> Iterator[str]:
 
 def test_messages_are_plain_strings_with_all_their_values() -> None:
     assert [fault for path in SOURCES for fault in unsound(path)] == []
+
+
+def test_templates_speak_in_plain_strings_with_all_their_values() -> None:
+    assert TEMPLATES
+    faults = [
+        f"{called(path)}:{line}"
+        for path in TEMPLATES
+        for line, message, given in said(path)
+        if not isinstance(message, str) or places(message) != given
+    ]
+    assert faults == []
 
 
 def test_errors_are_raised_with_translatable_messages() -> None:

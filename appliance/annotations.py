@@ -167,6 +167,18 @@ def named(task: LabelTask, name: str) -> LabelName:
     )
 
 
+def standing_for(task: LabelTask, name: str) -> LabelName | None:
+    """Return the label that a name in the data set itself stands for today; None for a foreign name.
+
+    The data set is older than any change: its name may be one that was split (then it is retired), merged or given up since.
+    """
+    split = [label for label in task.labels if label.retired and name in (label.name, *label.was)]
+    now = [label for label in task.labels if name in (label.name, label.chinese, label.id)]
+    once = [label for label in task.labels if name in label.was]
+    found = next(iter((*split, *now, *once)), None)
+    return resolved(task, found.id) if found else None
+
+
 def _check_task(dataset: Dataset, kind: str, overlap: float, gold_share: float) -> None:
     if dataset.stage == "raw":
         raise PolicyError(
@@ -195,7 +207,8 @@ def _task_values(one: LabelTask) -> dict[str, Any]:
 
 
 def _task(row: Mapping[str, Any]) -> LabelTask:
-    return LabelTask(**dict(row) | {"labels": tuple(LabelName(**label) for label in row["labels"])})
+    labels = tuple(LabelName(**label | {"was": tuple(label.get("was", ()))}) for label in row["labels"])
+    return LabelTask(**dict(row) | {"labels": labels})
 
 
 def _task_row(connection: sa.Connection, store: Store, name: str) -> dict[str, Any] | None:

@@ -218,7 +218,7 @@ class LabelName:
     """One label of a labeling task. `id` (8 hex digits) never changes, so that a label can be renamed without touching an annotation.
 
     `chinese`, `key` (on the keyboard) and `color` (`#rrggbb`) are empty where nobody has chosen; `target` is how many records
-    of it are wanted. A label that was merged into another names its id in `into`; one that was split is `retired`: both are kept
+    of it are wanted; `was` holds its earlier names. A label that was merged into another names its id in `into`; one that was split is `retired`: both are kept
     for the annotations that name them and offered no more.
     """
 
@@ -231,6 +231,7 @@ class LabelName:
     description: str = ""
     into: str = ""
     retired: bool = False
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

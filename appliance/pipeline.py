@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from appliance.base import find
-from appliance.errors import BusyError, HardwareError, InputError, SettingsError
+from appliance.errors import BusyError, HardwareError, InputError, PolicyError, SettingsError
 from appliance.jobs import step
 from appliance.log import log
 from appliance.schema import Dataset, Model
@@ -280,7 +280,12 @@ def train(store: Store, dataset: str, name: str, overrides: Overrides = None) ->
     """A model from a data set."""
     from appliance.train.train import train as learn
 
-    model = learn(store, store.dataset(dataset), _settings(store, overrides).train, name)
+    found = store.dataset(dataset)
+    if found.meta.get("label_kind", "single") != "single":
+        raise PolicyError(
+            _("`{dataset}` holds {kind}: this Skerry trains on one label a record", dataset=found.reference, kind=found.meta["label_kind"])
+        )  # fmt: skip
+    model = learn(store, found, _settings(store, overrides).train, name)
     return _about(model, "weights_sha256", "metrics", "seconds", "base", "method")
 
 
@@ -383,6 +388,75 @@ def explain(store: Store, model: str, text: str) -> dict[str, Any]:
         "truncated": whole.truncated,
         "words": [asdict(piece) for piece in pieces],
     }
+
+
+def label_next(store: Store, task: str, count: int | None = None, model: str | None = None) -> dict[str, Any]:
+    """The records that people are asked about next, chosen and put into the queue of a labeling task."""
+    from labeling.loop import next_batch
+
+    return next_batch(store, task, store.settings.label, count, store.model(model) if model else None)
+
+
+def label_seed(store: Store, task: str, **wanted: Any) -> dict[str, Any]:
+    """Records that may have a rare label, put in front of the queue."""
+    from labeling.seed import seed
+
+    return seed(store, task, store.settings.label, **wanted)
+
+
+def label_loop(
+    store: Store,
+    task: str,
+    count: int | None = None,
+    budget: int | None = None,
+    follow: bool = True,
+    model: str | None = None,
+    name: str | None = None,
+    overrides: Overrides = None,
+) -> dict[str, Any]:
+    """Ask, wait for people, learn, and again, until the advice is to stop, the budget is spent or nothing is left; then train a model called `name`."""
+    from labeling.loop import next_batch, wait
+
+    settings, trained = store.settings.label, store.model(model) if model else None
+    rounds: list[dict[str, Any]] = []
+    while not rounds or not rounds[-1]["ended"]:
+        number = len(rounds) + 1
+        rounds.append(step(f"ask {number}", lambda: next_batch(store, task, settings, count, trained, budget, follow)))
+        asked = rounds[-1]
+        leave = int((1 - settings.refill_share) * asked["waiting"]) if asked["enough"] else 0
+        if not asked["ended"]:
+            step(f"wait {number}", lambda leave=leave: wait(store, task, leave, settings.poll_s))  # type: ignore[misc]
+    told = {key: value for key, value in rounds[-1].items() if key not in ("batch", "queued", "enough", "reasons")}
+    if name is None:
+        return told | {"rounds": rounds}
+    applied = step("apply", lambda: label_apply(store, task))
+    learned: dict[str, Any] = step("train", lambda: train(store, applied["dataset"], name, overrides))
+    return told | {"rounds": rounds} | learned
+
+
+def label_apply(store: Store, task: str, name: str | None = None, test: bool = True) -> dict[str, Any]:
+    """People's answers in a labelled child of the task's data set, for `train`."""
+    from appliance.annotations import task as find
+    from labeling.apply import apply
+
+    return _about(apply(store, find(store, task), name, test), "rows", "label_kind", "labels", "splits", "answers")
+
+
+def label_train(store: Store, task: str, name: str, answers: str, overrides: Overrides = None) -> dict[str, Any]:
+    """A model called `name` of what people answered, in Label Studio too; what it suggests goes to where they label. `answers` names what it learns from."""
+    from labeling import studio
+    from labeling.link import find_link
+    from labeling.loop import Work, suggest
+
+    elsewhere = find_link(store, task) is not None
+    if elsewhere:
+        step("pull", lambda: studio.pull(store, task))
+    applied = step("apply", lambda: label_apply(store, task))
+    trained: dict[str, Any] = step("train", lambda: train(store, applied["dataset"], name, overrides))
+    suggested = step("suggest", lambda: suggest(Work(store, task, store.model(name))))
+    if elsewhere:
+        step("push", lambda: studio.push(store, task))
+    return trained | {"suggestions": suggested, "answers": answers}
 
 
 def _settings(store: Store, overrides: Overrides) -> Settings:

@@ -10,9 +10,11 @@ import pytest
 
 from appliance.annotations import task
 from appliance.cli import app
-from appliance.errors import ApplianceError, InputError, SettingsError
+from appliance.errors import ApplianceError, InputError, PolicyError, SettingsError
+from appliance.pipeline import label_apply, train
 from appliance.schema import Dataset, Record
 from appliance.store import Store
+from tests.labeling.asked import tell
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -62,3 +64,53 @@ def test_what_cannot_be_a_task_says_why(arguments: tuple[str, ...], error: type[
     dataset(Store.open())
     with pytest.raises(error):
         app(["label", "create", "triage", "--dataset", "notes", *arguments], standalone_mode=False)
+
+
+def answered(capsys: pytest.CaptureFixture[str], labels: tuple[str | None, ...] = (None,) * 6) -> Store:
+    """A task with the answers of two people to four records, who differ on one."""
+    store = Store.open()
+    dataset(store, labels)
+    run(capsys, "create", "triage", "--dataset", "notes", "--label", "yes", "--label", "no", "--label", "other")
+    asked = task(store, "triage")
+    tell(store, asked, "ann", "yes", "yes", "no", "no", "yes")
+    tell(store, asked, "bob", "yes", "yes", "no", "no", "no")
+    return store
+
+
+def test_agreement_is_told_and_disagreement_waits_for_a_reviewer(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(capsys)
+    found = run(capsys, "agree", "triage", "--review")
+    assert (found["compared"], found["agreement"], found["for_review"]) == (5, 0.8, 1)
+    assert found["alpha_low"] <= found["alpha"] <= found["alpha_high"]
+    assert run(capsys, "show", "triage")["review"] == 1
+
+
+def test_gold_questions_are_made(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(capsys)
+    assert run(capsys, "gold", "triage", "--count", "2")["gold"] == 2
+
+
+def test_labels_are_renamed_merged_and_split(capsys: pytest.CaptureFixture[str]) -> None:
+    answered(capsys)
+    renamed = run(capsys, "rename", "triage", "yes", "agreed", "--chinese", "同意")
+    assert renamed["labels"][0]["chinese"] == "同意"
+    assert len(run(capsys, "merge", "triage", "other", "--into", "no")["labels"]) == 2
+    parted = run(capsys, "split", "triage", "同意", "sure", "likely")
+    assert ([one["name"] for one in parted["labels"]], parted["queued"]) == (["sure", "likely", "no"], 3)
+
+
+def test_answers_become_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
+    store = answered(capsys)
+    found = run(capsys, "apply", "triage", "--name", "labelled")
+    assert (found["rows"], found["labels"], found["answers"]["waiting"]) == (4, {"no": 2, "yes": 2}, 1)
+    assert store.dataset("labelled").meta["label_task"] == "triage"
+
+
+def test_spans_are_no_lesson_for_a_classifier(capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store.open()
+    dataset(store)
+    run(capsys, "create", "triage", "--dataset", "notes", "--label", "name", "--kind", "spans")
+    tell(store, task(store, "triage"), "ann", [(0, 4, "name")])
+    applied = label_apply(store, "triage")
+    with pytest.raises(PolicyError, match="spans"):
+        train(store, applied["dataset"], "m")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from appliance.errors import InputError, NotFoundError, PolicyError
 from appliance.records import RowGroups
 from appliance.schema import Dataset, LabelTask, Record
 from appliance.store import RECORDS, Store
 from appliance.words import _
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def dataset_of(store: Store, task: LabelTask) -> Dataset:
@@ -59,6 +63,11 @@ class Texts:
     def splits(self) -> list[str | None]:
         """The splits of the records in the order of their rows."""
         return self._groups.column("split")
+
+    @cached_property
+    def lengths(self) -> np.ndarray[Any, Any]:
+        """How many code points each text has, in the order of the rows: int32 (rows)."""
+        return self._groups.characters()
 
     def rows_of(self, records: Collection[str]) -> dict[str, int]:
         """Return the rows of the records with these ids; one that is not in the data set is left out."""

@@ -87,3 +87,11 @@ def test_a_look_without_a_reason_or_without_raw_data_is_refused() -> None:
     store.bury(raw, "erase")
     with pytest.raises(NotFoundError):
         texts.raw(5, "rev", "a name may be left")
+
+
+def test_lengths_are_code_points_over_all_row_groups() -> None:
+    """A character outside the basic plane counts once, a Chinese one once."""
+    store, texts = Store.open(), ["", "a", "银行卡", "😀x", "e\u0301"] * 50
+    with store.draft("dataset", "lengths", meta={"stage": "scrubbed"}) as draft:
+        store.write_records(draft, [Record(f"{row:032x}", text) for row, text in enumerate(texts)])
+    assert Texts(store, draft.artifact).lengths.tolist() == [len(text) for text in texts]

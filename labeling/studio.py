@@ -145,9 +145,16 @@ class Studio:
 
 
 def _check_status(status: int, method: str, path: str) -> None:
-    if status in (401, 403):
+    if status == 401:
+        raise PolicyError(_("Label Studio does not let this token in; name another with `--token-file`"))
+    if status == 403:
         raise PolicyError(
-            _("Label Studio does not let this token in ({status}); name another with `--token-file`", status=status)
+            _(
+                "Label Studio forbids `{method} {path}`: the token may lack the right; for our address in the local network set "
+                "`SSRF_PROTECTION_ENABLED=false` and `ML_BLOCK_LOCAL_IP=false` there",
+                method=method,
+                path=path,
+            )
         )
     if status == 404:
         raise NotFoundError(_("Label Studio has no `{path}`", path=path))
@@ -643,29 +650,23 @@ def hook(store: Store, task: str, here: str, model: str, studio: Studio | None =
     def work(link: Link, there: Studio) -> dict[str, Any]:
         address = here.rstrip("/")
         hooks = there.ask("GET", "/api/webhooks/", project=link.project)
-        _one(
-            there,
-            "/api/webhooks/",
-            [one for one in hooks if one["url"] == f"{address}/webhook"],
-            _webhook(link, address),
-        )
+        known = [one for one in hooks if one["url"] == f"{address}/webhook"]
+        _one(there, "/api/webhooks/", "/api/webhooks/{}/", known, _webhook(link, address))
         backends = there.ask("GET", "/api/ml/", project=link.project)
-        _one(
-            there,
-            "/api/ml/",
-            [one for one in backends if one["url"].rstrip("/") == address],
-            _backend(link, address, model),
-        )
+        known = [one for one in backends if one["url"].rstrip("/") == address]
+        _one(there, "/api/ml/", "/api/ml/{}", known, _backend(link, address, model))
         return {"task": task, "webhook": f"{address}/webhook", "backend": address}
 
     return _exchange(store, task, work, studio)
 
 
-def _one(studio: Studio, path: str, there: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> None:
+def _one(
+    studio: Studio, all_of_them: str, one: str, there: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]
+) -> None:
     if there:
-        studio.ask("PATCH", f"{path}{there[0]['id']}/", wanted)
+        studio.ask("PATCH", one.format(there[0]["id"]), wanted)
     else:
-        studio.ask("POST", path, wanted)
+        studio.ask("POST", all_of_them, wanted)
 
 
 def _webhook(link: Link, address: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
     """Start it with everything off that would ask outside; `tests/egress.py` and a namespace without a network watch that nothing does."""
     quiet = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder), "DJANGO_DB": "sqlite", "COLLECT_ANALYTICS": "false", "SENTRY_DSN": "", "FRONTEND_SENTRY_DSN": "",
-        "LATEST_VERSION_CHECK": "false", "FEATURE_FLAGS_OFFLINE": "true", "SSRF_PROTECTION_ENABLED": "false", "PATH": os.environ["PATH"],
+        "LATEST_VERSION_CHECK": "false", "FEATURE_FLAGS_OFFLINE": "true", "SSRF_PROTECTION_ENABLED": "false", "ML_BLOCK_LOCAL_IP": "false", "PATH": os.environ["PATH"],
         "HOME": str(folder),
     }  # fmt: skip
     options = ["--internal-host", "127.0.0.1", "-p", str(port), "--username", "admin@example.org", "--password", "a long password"]  # fmt: skip
@@ -190,9 +190,9 @@ def _asked(request: httpx.Request) -> dict[str, Any]:
 # -- one exchange, with the real one or as it was recorded -------------------------------------------------------------
 
 
-def linked(store: Store, task: LabelTask, url: str = "http://127.0.0.1:1") -> Link:
+def linked(store: Store, task: LabelTask, url: str = "http://127.0.0.1:1", name: str = "") -> Link:
     """Link the task with a marker that is the same in each run."""
-    marker = hashlib.sha256(task.kind.encode()).hexdigest()[:32]
+    marker = hashlib.sha256((name or task.kind).encode()).hexdigest()[:32]
     return write_link(store, Link("intents", url, marker, TOKEN, "the secret of the webhooks", "zh"))
 
 

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from typing import Any
 
+import httpx
 import pytest
+import uvicorn
 
+from appliance.annotations import put, suggest
+from appliance.schema import Annotation
+from labeling import studio
+from labeling.backend import Backend, build_app
+from labeling.link import read_link
 from labeling.studio import Studio
-from tests.labeling.studio_rig import TOKEN, Recorder, Server, conversation, label_studio, labeling, linked
+from tests import tiny_onnx
+from tests.labeling.studio_rig import (
+    RECORDED,
+    TOKEN,
+    People,
+    Recorder,
+    Server,
+    conversation,
+    free_port,
+    held,
+    label_studio,
+    labeling,
+    linked,
+    proposal,
+    record_id,
+    said,
+)
 
 pytestmark = pytest.mark.long
 
@@ -30,3 +57,149 @@ def test_a_task_goes_there_and_comes_back(kind: str, server: Server) -> None:
         conversation(store, task, client, server)
     if os.environ.get("SKERRY_RECORD") == "1":
         recorder.write(kind)
+
+
+class Running:
+    """A backend on a free port of loopback, in a thread; keeps the bodies of the webhooks that it got."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend, self.bodies, self.statuses = backend, [], []  # type: ignore[var-annotated]
+        hear = backend.hear
+
+        def listening(body: bytes) -> tuple[int, dict[str, Any]]:
+            status, answer = hear(body)
+            self.bodies.append(body)
+            self.statuses.append(status)
+            return status, answer
+
+        backend.hear = listening  # type: ignore[method-assign]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        config = uvicorn.Config(build_app(backend), port=self.port, lifespan="off", log_config=None)
+        self._server = uvicorn.Server(config)
+        self._threads = [threading.Thread(target=self._server.run), threading.Thread(target=backend.follow)]
+
+    def __enter__(self) -> Running:
+        for thread in self._threads:
+            thread.start()
+        until(lambda: self._server.started)
+        return self
+
+    def __exit__(self, *_what: object) -> None:
+        self._server.should_exit = True
+        self.backend.over.set()
+        self.backend.wake.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def until(happened: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_label_studio_calls_back(server: Server) -> None:
+    """Its webhooks bring answers in at once, its ML backend is ours, and what is forged or replayed is refused."""
+    store, task = labeling(6, "single", queued=4)
+    linked(store, task, server.url, "calls")
+    with store.draft("model", "triage", meta={"format": "onnx"}) as draft:
+        tiny_onnx.write_model(draft.folder, "onnx", labels=("card lost", "transfer", "loan"))
+    studio.push(store, "intents")
+    people = People(server, store, task)
+    queued: list[str] = []
+
+    def train(learnt: str) -> dict[str, str]:
+        queued.append(learnt)
+        return {"job": "1"}
+
+    with Running(Backend(store, "intents", "triage", train)) as running:
+        studio.hook(store, "intents", running.url, "triage")
+        studio.hook(store, "intents", running.url + "/", "triage")  # again, and nothing is doubled
+        project = read_link(store, "intents").project
+        hooks = server.ask("GET", "/api/webhooks/", params={"project": project})
+        assert [(one["url"], list(one["headers"])) for one in hooks] == [
+            (f"{running.url}/webhook", [studio.SECRET_HEADER])
+        ]
+        (connected,) = server.ask("GET", "/api/ml/", params={"project": project})
+        assert (connected["state"], connected["model_version"]) == ("CO", draft.artifact.reference)
+
+        people.answer(range(0, 1))
+        until(lambda: held(store, task) == {0: said("single", 0)})
+        people.change(0, says=1)
+        until(lambda: held(store, task) == {0: said("single", 1)})
+        people.delete(0)
+        until(lambda: held(store, task) == {})
+        assert running.statuses == [200, 200, 200]
+
+        bodies = list(running.bodies)
+        secret = {studio.SECRET_HEADER: read_link(store, "intents").secret}
+        for body in bodies:
+            replayed = httpx.post(f"{running.url}/webhook", content=body, headers=secret, trust_env=False)
+            assert replayed.status_code == 409
+            for headers in ({}, {studio.SECRET_HEADER: "forged"}):
+                forged = httpx.post(f"{running.url}/webhook", content=body + b" ", headers=headers, trust_env=False)
+                assert forged.status_code == 401
+
+        chosen = {"selectedItems": {"all": True, "excluded": []}, "filters": {"conjunction": "and", "items": []}}
+        server.ask(
+            "POST", "/api/dm/actions/", params={"id": "retrieve_tasks_predictions", "project": project}, json=chosen
+        )
+        versions = server.ask("GET", f"/api/projects/{project}/model-versions/")
+        assert versions[draft.artifact.reference] == 4
+        server.ask("POST", f"/api/ml/{connected['id']}/train", json={})
+        until(lambda: queued)
+    if os.environ.get("SKERRY_RECORD") == "1":
+        lines = ",\n".join(json.dumps(json.loads(body), ensure_ascii=False) for body in bodies)
+        (RECORDED / "webhooks.json").write_text(f"[\n{lines}\n]\n")
+
+
+class Cut(httpx.BaseTransport):
+    """A line that breaks before or after the request of a number is answered."""
+
+    def __init__(self, number: int, after: bool) -> None:
+        self._real, self._left, self._after = httpx.HTTPTransport(), number, after
+        self.broke = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            self.broke = True
+            raise KeyboardInterrupt
+        answer = self._real.handle_request(request)
+        answer.read()
+        if self._left == 0:
+            self.broke = True
+            raise KeyboardInterrupt
+        return httpx.Response(answer.status_code, content=answer.content)
+
+    def close(self) -> None:
+        self._real.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_push_may_die_at_any_request(after: bool, server: Server) -> None:
+    """Cut before or after each of its requests and given again, it leaves what an unbroken one leaves."""
+    store, task = labeling(4, "single")
+    linked(store, task, server.url, f"cut {after}")
+    suggest(store, task, "model", "triage@1", {record_id(row): proposal("single", row) for row in range(4)})
+    put(store, task, [Annotation(f"{row:032x}", "intents", record_id(row), "wang", "import", said("single", row)) for row in range(2)])  # fmt: skip
+    number, broke = 1, True
+    while broke:
+        cut = Cut(number, after)
+        with suppress(KeyboardInterrupt), closing(Studio(server.url, TOKEN, transport=cut)) as client:
+            studio.push(store, "intents", studio=client)
+        broke, number = cut.broke, number + 1
+    studio.push(store, "intents")
+    assert number > 4
+    people = People(server, store, task)
+    query = {"project": read_link(store, "intents").project, "fields": "all", "page_size": 100}
+    there = server.ask("GET", "/api/tasks/", params=query)["tasks"]
+    assert sorted(one["data"]["record"] for one in there) == [record_id(row) for row in range(4)]
+    assert [len(one["predictions"]) for one in there] == [1] * 4
+    assert {row: len(one["annotations"]) for row, one in people.tasks().items()} == {0: 1, 1: 1, 2: 0, 3: 0}
+    named = [one for one in server.ask("GET", "/api/projects/", params={"page_size": 100})["results"] if one["id"] == query["project"]]  # fmt: skip
+    marker = read_link(store, "intents").marker
+    everywhere = server.ask("GET", "/api/projects/", params={"page_size": 100})["results"]
+    assert [one["id"] for one in everywhere if marker in one["description"]] == [one["id"] for one in named]

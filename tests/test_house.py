@@ -449,6 +449,7 @@ def test_no_dependency_is_idle() -> None:
 # What a library that we ask for brings along.
 BROUGHT = {
     "PIL": "rapidocr",
+    "markupsafe": "jinja2",
     "packaging": "mypy",
     "scipy": "scikit-learn",
     "starlette": "fastapi",

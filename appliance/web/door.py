@@ -22,7 +22,7 @@ from appliance.words import LANGUAGES
 
 __all__ = ["OPEN_PATHS", "build_app"]
 
-OPEN_PATHS = ("/enter", "/join", "/language", "/static/", "/health")
+OPEN_PATHS = ("/enter", "/join", "/language", "/health")
 
 
 def build_app(store: Book, settings: WebSettings, pages: Pages, tls: bool) -> FastAPI:

@@ -143,7 +143,7 @@ class Gate:
                 body = None if request.method in _SAFE else await request.body()
                 who = scope["skerry.visitor"] = self._visitor(request, secret)
                 _check_change(request, who, body or b"")
-                if who.person is None and not request.url.path.startswith(self._open):
+                if who.person is None and not self._is_open(request.url.path):
                     refused = self._to_the_door(request)
             await (refused or self._app)(scope, replay, send_noting)
         except ClientDisconnect:
@@ -168,6 +168,9 @@ class Gate:
         if "transfer-encoding" in request.headers or not length.isdigit() or int(length) > MAX_BODY_BYTES:
             return self._refusal(request, 413, _("the request is larger than {limit} bytes", limit=MAX_BODY_BYTES))
         return None
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open or path.startswith(_STATIC)
 
     def _is_ours(self, host: str) -> bool:
         # An address cannot be made to point elsewhere, a name can.

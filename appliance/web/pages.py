@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -22,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 from appliance.web.gate import visitor
 from appliance.words import LANGUAGES, _, language
 
-__all__ = ["Pages", "Piece", "hidden_name", "visible"]
+__all__ = ["Pages", "Piece", "coded", "hidden_name", "visible"]
 
 HERE = Path(__file__).parent
 
@@ -64,6 +65,12 @@ def hidden_name(character: str) -> str:
     return f"U+{ord(character):04X}" if blank or (odd and not usual) else ""
 
 
+def coded(text: str) -> Markup:
+    """Return a message as HTML: what stands between backticks as code, everything escaped."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 class Pages:
     """The templates and static files of one server: those of this room, and of the folders given, each with `templates/` and `static/`."""
 
@@ -78,7 +85,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals |= {"_": _, "static": cache(self._static), "languages": LANGUAGES}
-        self._environment.filters |= {"visible": visible}
+        self._environment.filters |= {"coded": coded, "visible": visible}
 
     def render(self, request: Request, template: str, /, **values: Any) -> str:
         """Return a template's text with these values; `visitor`, `path` and `language` are there always."""

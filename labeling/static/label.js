@@ -269,11 +269,11 @@ function filter() {
 }
 
 function step(by) {
-  const found = filter.found || choices.filter((choice) => !choice.classList.contains("hidden"));
   const shown = every(".choice:not(.hidden)");
   const at = shown.findIndex((choice) => choice.classList.contains("top"));
   if (at >= 0) shown[at].classList.remove("top");
-  const next = shown[Math.max(0, Math.min(found.length - 1, at + by))];
+  const next = shown[Math.max(0, Math.min(shown.length - 1, at + by))];
+  if (!next) return;
   next.classList.add("top");
   next.scrollIntoView({ block: "nearest" });
 }
@@ -315,9 +315,8 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && search) search.focus();
     return;
   }
-  if (marks && card && (there === document.body || there === search || box.contains(there)) && !(there === search && search.value) && there.tagName !== "INPUT" || (marks && there === search && !search.value)) {
-    if (onMarkKey(event)) return event.preventDefault();
-  }
+  const onText = there === document.body || (there === search && !search.value) || (box.contains(there) && !/^(INPUT|SUMMARY|BUTTON)$/.test(there.tagName));
+  if (marks && card && onText && onMarkKey(event)) return event.preventDefault();
   if (search && there === search) return onSearchKey(event);
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(there.tagName) && there.type !== "checkbox") return;
   if (event.ctrlKey || event.metaKey) {
@@ -394,6 +393,15 @@ setInterval(() => {
 setInterval(() => {
   if (!card) ask();
 }, 5000);
+
+// times of the server are UTC; people read their own
+function localTimes() {
+  for (const time of every("time", one("#recent"))) {
+    time.textContent = new Date(time.dateTime).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  }
+}
+document.body.addEventListener("htmx:afterSwap", localTimes);
+localTimes();
 
 if (task.many) every("[data-letter]").forEach((kbd) => (kbd.textContent = `⇧${kbd.dataset.letter}`));
 const first = one(".card .about", box);

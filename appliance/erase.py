@@ -288,8 +288,8 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
 
 
 def _forget_work(store: Store) -> None:
-    """Drop checkpoints and half-made smaller models (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
-    for work in ("train", "compress"):
+    """Drop checkpoints, half-made smaller models and the cache of labeling (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
+    for work in ("train", "compress", "label"):
         store.clear_scratch(work)
     jobs.void_unfinished(store)
 

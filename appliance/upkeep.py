@@ -95,7 +95,7 @@ def _tombstone_faults(store: Store, artifact: Artifact) -> Iterator[str]:
 
 
 def _strays(store: Store) -> Iterator[Path]:
-    """Folders that no project's artifact owns, drafts that no living process writes, and checkpoints that nobody came back to."""
+    """Folders that no project's artifact owns, drafts that no living process writes, and checkpoints and embeddings that nobody came back to."""
     owned = {artifact.folder for project in store.projects() for artifact in store.within(project).artifacts()}
     for folder in store.home.glob("artifacts/*/*"):
         if folder not in owned and _age_s(folder) > _COMMIT_S:
@@ -104,7 +104,7 @@ def _strays(store: Store) -> Iterator[Path]:
         alive = Path("/proc", draft.name.partition("-")[0]).exists()
         if not alive or _age_s(draft) > _DRAFT_AGE_S:
             yield draft
-    for checkpoint in (*store.home.glob("work/train/*"), *store.home.glob("work/compress/*")):
+    for checkpoint in (folder for verb in ("train", "compress", "label") for folder in store.home.glob(f"work/{verb}/*")):
         if _age_s(checkpoint) > _CHECKPOINT_AGE_S:
             yield checkpoint
 

@@ -104,7 +104,9 @@ def _strays(store: Store) -> Iterator[Path]:
         alive = Path("/proc", draft.name.partition("-")[0]).exists()
         if not alive or _age_s(draft) > _DRAFT_AGE_S:
             yield draft
-    for checkpoint in (folder for verb in ("train", "compress", "label") for folder in store.home.glob(f"work/{verb}/*")):
+    for checkpoint in (
+        folder for verb in ("train", "compress", "label") for folder in store.home.glob(f"work/{verb}/*")
+    ):
         if _age_s(checkpoint) > _CHECKPOINT_AGE_S:
             yield checkpoint
 

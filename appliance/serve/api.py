@@ -28,7 +28,7 @@ from appliance.serve import batch_routes, describe, describe_batches, feedback, 
 from appliance.serve.batch_work import BatchWork
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
-from appliance.serve.sending import encode, send_problem
+from appliance.serve.sending import STRAIGHT, Headers, Straight, encode, send_problem, written
 from appliance.serve.service import Call, Service, set_call
 from appliance.serve.workers import Workers
 from appliance.words import _
@@ -45,19 +45,18 @@ class Gate:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
         self._boot, self._numbers = secrets.token_hex(6).encode(), itertools.count(1)  # no system call a request
+        metrics = service.metrics
+        self._refused, self._answered_429 = metrics.rejected.labels("queue-full"), metrics.requests.labels("", "", 429)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"")
-        identity = given if given and _REQUEST_ID.fullmatch(given) else b"%s-%x" % (self._boot, next(self._numbers))
-        call = Call(identity.decode(), headers, perf_counter())
-        own = [(b"x-request-id", identity), (b"x-content-type-options", b"nosniff"), *_traced(call)]
+        call, own = self._greet(scope["headers"])
         set_call(scope, call)
         started = 0
+        write: Straight | None = scope.get(STRAIGHT)
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
@@ -66,6 +65,14 @@ class Gate:
                 message["headers"] = [*message["headers"], *own]
             await send(message)
 
+        if write is not None:
+
+            def straight(status: int, headers: Headers, body: bytes) -> bool:
+                nonlocal started
+                started = status
+                return write(status, [*headers, *own], body)
+
+            scope[STRAIGHT] = straight
         try:
             self._admit(scope["path"], call)
             await self._app(scope, receive, send_with_id)
@@ -78,9 +85,38 @@ class Gate:
                 raise
             fault = Problem("internal", _("the server failed; its log has the id of this request"))
             await send_problem(fault, scope, call.id, send_with_id)
+        self._log(call, started)
+
+    def turn_away(self, path: str, headers: Headers, workers: Workers) -> tuple[int, Headers, bytes] | None:
+        """Return the answer to a request that finds no room whatever its body says, None where it is to be read.
+
+        Under a load that is too high most requests are these, so that what they cost is taken from the others.
+        """
+        if not workers.full or self._service.draining:
+            return None
+        call, own = self._greet(headers)
+        with suppress(Problem):  # who may not ask is told so on the usual way
+            self._admit(path, call)
+            problem = workers.no_room()
+            self._refused.inc()
+            self._answered_429.inc()
+            self._log(call, problem.status)
+            found, body = written(problem, path, call.id)
+            return problem.status, [*found, *own], body
+        return None
+
+    def _greet(self, given: Headers) -> tuple[Call, Headers]:
+        """Return the request and the headers that its answer has, whatever it is."""
+        headers = dict(given)
+        wanted = headers.get(b"x-request-id", b"")
+        identity = wanted if wanted and _REQUEST_ID.fullmatch(wanted) else b"%s-%x" % (self._boot, next(self._numbers))
+        call = Call(identity.decode(), headers, perf_counter())
+        return call, [(b"x-request-id", identity), (b"x-content-type-options", b"nosniff"), *_traced(call)]
+
+    def _log(self, call: Call, status: int) -> None:
         if self._service.settings.log_requests:
             took_ms = round((perf_counter() - call.began) * 1000, 1)
-            log("request", id=call.id, trace=call.trace, key=call.key, status=started, ms=took_ms)
+            log("request", id=call.id, trace=call.trace, key=call.key, status=status, ms=took_ms)
 
     def _admit(self, path: str, call: Call) -> None:
         access = self._service.access
@@ -104,7 +140,7 @@ def _traced(call: Call) -> list[tuple[bytes, bytes]]:
     return [(b"traceparent", b"00-%b-%b-%b" % (given[2], secrets.token_hex(8).encode(), given[3]))]
 
 
-def build_app(service: Service) -> ASGIApp:
+def build_app(service: Service) -> Entrance:
     """Make the application. Its workers start and end with it."""
 
     @asynccontextmanager
@@ -133,16 +169,25 @@ def build_app(service: Service) -> ASGIApp:
     _add_own(app, service)
     release_routes.add_routes(app, service)
     protocol.add_routes(app, service)
-    return _Entrance(app, {path: Gate(endpoint, service) for path, endpoint in straight.items()})
+    return Entrance(app, {path: Gate(endpoint, service) for path, endpoint in straight.items()})
 
 
-class _Entrance:
+class Entrance:
     """Lets what is asked most go past the framework's layers and its search for a route."""
 
-    def __init__(self, app: ASGIApp, straight: Mapping[str, ASGIApp]) -> None:
+    def __init__(self, app: FastAPI, straight: Mapping[str, Gate]) -> None:
         self._app, self._straight = app, straight
+        self._gate = next(iter(straight.values()))
+
+    def turn_away(self, url: bytes, headers: Headers) -> tuple[int, Headers, bytes] | None:
+        """Return the answer to a POST that finds the line full, before its body has come; None where it is to be read."""
+        path = url.decode("ascii", "replace")
+        if path not in self._straight and not (path.startswith("/v2/models/") and path.endswith("/infer")):
+            return None
+        return self._gate.turn_away(path, headers, self._app.state.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
         hot = scope["type"] == "http" and scope["method"] == "POST"
         await (self._straight.get(scope["path"], self._app) if hot else self._app)(scope, receive, send)
 

@@ -203,7 +203,7 @@ class _Endpoint:
         call = call_of(scope)
         body = await read_body(call.headers, receive, min(_MOST_BODY_BYTES, self._service.settings.max_body_bytes))
         found = await self._feedback.judge(call.key, *parse_feedback(body))
-        await send_whole(send, 200, [JSON], encode(found))
+        await send_whole(scope, send, 200, [JSON], encode(found))
 
 
 def parse_feedback(body: bytes) -> tuple[str, int, str]:

@@ -21,13 +21,12 @@ from appliance.serve.connection import ON_DISCONNECT
 from appliance.serve.embeddings import parse_embeddings, require_embeddings, vectors
 from appliance.serve.problems import Problem
 from appliance.serve.router import Served
-from appliance.serve.sending import JSON, encode, send_whole
+from appliance.serve.sending import JSON, Headers, encode, send_whole
 from appliance.serve.service import Answered, Call, Service, call_of, tell
 from appliance.serve.tensors import parse_infer, tensors
 from appliance.serve.workers import Answer, Job, Workers, late
 from appliance.words import _
 
-Headers = list[tuple[bytes, bytes]]
 Parse = Callable[[bytes, Mapping[bytes, bytes], int], Question]
 Write = Callable[[Question, Served, Job], tuple[Headers, bytes]]
 
@@ -86,7 +85,7 @@ class Inference:
         timing = b"queue;dur=%.1f, infer;dur=%.1f" % (waited_s * 1000, sum(job.infer_s) * 1000)
         # where a body has no place to say so: tensors, vectors
         cut = [(b"x-truncated-texts", b"%d" % job.truncated)] if job.truncated else []
-        await send_whole(send, 200, [*headers, *about(served), *cut, (b"server-timing", timing)], answer)
+        await send_whole(scope, send, 200, [*headers, *about(served), *cut, (b"server-timing", timing)], answer)
         self._answered(call, served, job, waited_s, "explain" if question.explain else self._kind)
 
     def _answered(self, call: Call, served: Served, job: Job, waited_s: float, kind: str) -> None:

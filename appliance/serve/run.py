@@ -157,17 +157,18 @@ def _run(service: Service, loading: _Loading, listener: socket.socket, context: 
             drained = self.drain_until is not None and (not self.server_state.tasks or now > self.drain_until)
             return await super().on_tick(counter) or drained or loading.error is not None
 
-    settings = service.settings
+    settings, app = service.settings, build_app(service)
     limits = {
         "read_s": settings.read_s,
         "max_request_bytes": 2 * settings.max_body_bytes + MAX_HEAD_BYTES,
         "max_upload_bytes": 2 * settings.max_batch_bytes + MAX_HEAD_BYTES,
         "max_connections": settings.max_connections,
+        "turn_away": staticmethod(app.turn_away),
     }
     _raise_file_limit(settings.max_connections + 64)
     _log_like_us("uvicorn.error")
     config = uvicorn.Config(
-        build_app(service),
+        app,
         loop="uvloop",
         http=type("LimitedConnection", (Connection,), limits),
         ws="none",

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol, cast
@@ -73,6 +73,27 @@ class Job:
     padding: int = 0  # padded tokens that came with them: a run's, shared by its texts
     taken: int = 0
     stopped: bool = False
+
+
+class Scores(Mapping[str, float]):
+    """The probability of each label; made into a dictionary when one is asked for, which few are."""
+
+    __slots__ = ("_found", "_labels", "_scores")
+
+    def __init__(self, labels: Sequence[str], scores: Sequence[float]) -> None:
+        self._labels, self._scores = labels, scores
+        self._found: dict[str, float] = {}
+
+    def __getitem__(self, label: str) -> float:
+        if not self._found:
+            self._found = dict(zip(self._labels, self._scores, strict=True))
+        return self._found[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels)
+
+    def __len__(self) -> int:
+        return len(self._labels)
 
 
 class Line:
@@ -209,6 +230,17 @@ class Workers:
         return self._front.tokens + self._back.tokens
 
     @property
+    def full(self) -> bool:
+        """Whether the line has no room for any request, be it one empty text."""
+        line = self._front
+        return line.texts >= self._settings.queue_texts or line.tokens + _SPECIAL_TOKENS > self._most_tokens
+
+    def no_room(self, line: Line | None = None) -> Problem:
+        """Return the answer to a request that finds a line full, the front one: 429 with the seconds after which to try again."""
+        wait_s = max(1, math.ceil((line or self._front).tokens * self._token_s / self._process.lanes))
+        return Problem("queue-full", _("the queue has no room for more texts"), retry_after_s=wait_s)
+
+    @property
     def ready(self) -> bool:
         """Whether the engine process answers; False while it is being replaced."""
         return bool(self._lanes)
@@ -336,10 +368,7 @@ class Workers:
                 ),
             )
         if line.texts + texts > settings.queue_texts or line.tokens + tokens > self._most_tokens:
-            wait_s = max(1, math.ceil(line.tokens * self._token_s / self._process.lanes))
-            raise Problem(
-                "queue-full", _("the queue has no room for {count} more texts", count=texts), retry_after_s=wait_s
-            )
+            raise self.no_room(line)
 
     def _dispatch(self) -> None:
         while self._idle and (batch := self._next()):
@@ -403,10 +432,9 @@ def _lost() -> Problem:
 
 def _answer(job: Job, item: Item) -> Answer:
     if item.content == frames.SCORES:
-        labels = job.engine.labels
-        scores = [float(score) for score in memoryview(item.payload).cast("d")]
+        labels, scores = job.engine.labels, memoryview(item.payload).cast("d").tolist()
         best = max(scores)
-        return Prediction(labels[scores.index(best)], best, dict(zip(labels, scores, strict=True)), item.truncated)
+        return Prediction(labels[scores.index(best)], best, Scores(labels, scores), item.truncated)
     if item.content == frames.EMBEDDING:
         return item.payload
     if item.content == frames.SPANS:

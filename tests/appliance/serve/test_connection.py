@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -196,3 +199,85 @@ def test_too_many_connections_are_turned_away_and_the_server_recovers(server: Se
     while server.client.post("/v1/predict", json={"inputs": ["w1"]}).status_code != 200:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose line is full, because its engine process stands still."""
+    store, key = home_with_release(tmp_path_factory.mktemp("full"))
+    with (
+        running(store.home, key, "--threads", "1", SKERRY_SERVE__QUEUE_TEXTS="1", SKERRY_SERVE__READ_S="2") as started,
+        contextlib.ExitStack() as stack,
+    ):
+        child = int(Path(f"/proc/{started.process.pid}/task/{started.process.pid}/children").read_text())
+        os.kill(child, signal.SIGSTOP)
+        waiting = [stack.enter_context(plug(started)) for _request in range(2)]
+        for connection in waiting:  # one at the engine, one in the line
+            connection.sendall(head(started, 18) + b'{"inputs": ["w1"]}')
+            time.sleep(0.2)
+        yield started
+        os.kill(child, signal.SIGCONT)
+        for connection in waiting:
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_full_server_answers_before_the_body_has_come(full: Server) -> None:
+    """And the connection goes on behind it: what comes of the body is thrown away."""
+    refused = full.metric("skerry_rejected_total")
+    with plug(full) as connection:
+        connection.sendall(
+            head(full, 50_000, "x-request-id: mine\r\ntraceparent: 00-" + "1" * 32 + "-" + "2" * 16 + "-01\r\n")
+        )
+        answer = connection.recv(65536)
+        told, body = answer.split(b"\r\n\r\n", 1)
+        assert told.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+        assert b"x-request-id: mine" in told and b"retry-after: 1" in told and b"traceparent: 00-" + b"1" * 32 in told
+        assert json.loads(body)["type"] == "urn:skerry:problem:queue-full"
+        connection.sendall(b"x" * 50_000 + b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    assert full.metric("skerry_rejected_total") == refused + 1
+
+
+def test_a_full_server_answers_each_of_many_requests_once(full: Server) -> None:
+    with plug(full) as connection:
+        connection.sendall(
+            (head(full, 18) + b'{"inputs": ["w1"]}') * 20 + b"GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+        )
+        received = b""
+        while b'{"live":true}' not in received:
+            received += connection.recv(65536)
+    assert (received.count(b"HTTP/1.1 429"), received.count(b"HTTP/1.1")) == (20, 21)
+
+
+def test_a_full_server_uses_the_error_object_of_the_protocol_below_its_path(full: Server) -> None:
+    answer = full.client.post("/v2/models/triage/infer", json={})
+    assert (answer.status_code, list(answer.json())) == (429, ["error"])
+
+
+def test_a_full_server_tells_a_stranger_that_he_is_one(full: Server) -> None:
+    with plug(full) as connection:
+        connection.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("more", ["expect: 100-continue\r\n", "connection: close\r\n"])
+def test_a_full_server_reads_a_body_that_a_client_asks_about_or_closes_behind(full: Server, more: str) -> None:
+    with plug(full) as connection:
+        connection.sendall(head(full, 18, more) + b'{"inputs": ["w1"]}')
+        received = b""
+        while b"queue-full" not in received:
+            received += connection.recv(65536)
+    assert received.count(b"HTTP/1.1 429") == 1
+
+
+def test_a_refused_request_whose_body_never_comes_is_closed(full: Server) -> None:
+    with plug(full) as connection:
+        connection.sendall(head(full, 50))
+        assert read_all(connection).count(b"HTTP/1.1") == 1
+
+
+def test_a_problem_in_answer_to_head_has_no_body(server: Server) -> None:
+    with plug(server) as connection:
+        connection.sendall(b"HEAD /nowhere HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 401") and answer.endswith(b"\r\n\r\n")

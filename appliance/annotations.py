@@ -412,7 +412,7 @@ def save(store: Store, annotation: Annotation, expected_version: int = 0) -> Ann
             _check_turn(connection, store, annotation)
         if last and (last.annotator, last.record) != (annotation.annotator, annotation.record):
             raise PolicyError(_("this answer is another person's"))
-        return _add(connection, store, replace(annotation, version=expected_version + 1))
+        return _add(connection, store, replace(annotation, version=expected_version + 1, created=""))
 
 
 def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
@@ -425,7 +425,7 @@ def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
             raise PolicyError(_("this answer is another person's"))
         if last.state == "withdrawn":
             return last
-        undone = _add(connection, store, replace(last, version=last.version + 1, state="withdrawn"))
+        undone = _add(connection, store, replace(last, version=last.version + 1, state="withdrawn", created=""))
         item = QueueItem(last.task, last.record, 0, review=last.review)
         _hold(connection, store, item, annotator, time.time() + LEASE_S)
         return undone
@@ -434,7 +434,7 @@ def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
 def put(store: Store, task: LabelTask, answers: Iterable[Annotation]) -> dict[str, int]:
     """Take in people's answers from a file or from Label Studio, all or none: `{"new", "changed", "same"}`.
 
-    One that is known by its id and differs becomes its next version. Raises `InputError` for a value that does not fit the task.
+    One that is known by its id and differs becomes its next version; `created` is kept where it is given. Raises `InputError` for a value that does not fit the task.
     """
     counts = {"new": 0, "changed": 0, "same": 0}
     with store.writing() as connection:
@@ -624,7 +624,7 @@ def _same(there: Annotation, given: Annotation) -> bool:
 
 
 def _add(connection: sa.Connection, store: Store, answer: Annotation) -> Annotation:
-    made = replace(answer, created=store.now())
+    made = answer if answer.created else replace(answer, created=store.now())
     earlier = _annotations.c.id == answer.id
     if answer.source != "studio" and answer.state != "withdrawn":
         # a person has one answer to a record: the newest, also where it was asked for again under another id

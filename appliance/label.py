@@ -259,7 +259,13 @@ def _ended(found: dict[str, Any]) -> dict[str, Any]:
     """What a person reads of the whole loop: its end, and a line a round."""
     columns = ("batch", "queued", "labelled", "accuracy", "low", "high", "gap")
     rounds = [{key: each.get(key) for key in columns} for each in found.get("rounds", ())]
-    more = {key: found[key] for key in ("ended", "model", "dataset", "metrics") if found.get(key)}
+    why = {
+        "advice": _("asking more does not pay"),
+        "budget": _("the budget is spent"),
+        "all": _("nothing is left to ask"),
+    }
+    more = {key: found[key] for key in ("model", "dataset", "metrics") if found.get(key)}
+    more |= {"ended": why[found["ended"]]} if found.get("ended") else {}
     return _round({key: value for key, value in found.items() if key not in ("reasons",)}) | more | {"rounds": rounds}
 
 
@@ -318,6 +324,39 @@ def gold(
     store = open_store(project)
     found = find(store, task)
     show({"task": task, "gold": make_gold(store, found, count, seed), "gold_share": found.gold_share}, json)
+
+
+@label_app.command("export", help=_("Write the answers to a file: .jsonl, .csv, or .json of Label Studio."))
+def export(
+    task: Task,
+    file: Annotated[Path, typer.Argument(help=_("The file to write."))],
+    text: Annotated[bool, typer.Option("--text", help=_("The scrubbed texts, too."))] = False,
+    suggestions: Annotated[bool, typer.Option("--suggestions", help=_("What models and rules suggest, too."))] = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.annotations import task as find
+    from labeling.exchange import export_answers
+
+    store = open_store(project)
+    show(export_answers(store, find(store, task), file, text, suggestions), json)
+
+
+@label_app.command("import", help=_("Take in answers from a file: .jsonl, .csv, or .json of Label Studio."))
+def import_(
+    task: Task,
+    file: Annotated[Path, typer.Argument(help=_("The file; a row names its record by `record`, `row` or `text`."))],
+    annotator: Annotated[
+        str, typer.Option("--annotator", help=_("Who answered, where a row does not say."))
+    ] = "import",
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    from appliance.annotations import task as find
+    from labeling.exchange import import_answers
+
+    store = open_store(project)
+    show(import_answers(store, find(store, task), file, annotator), json)
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------

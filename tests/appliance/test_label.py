@@ -106,6 +106,13 @@ def test_answers_become_a_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert store.dataset("labelled").meta["label_task"] == "triage"
 
 
+def test_answers_go_out_and_come_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answered(capsys)
+    assert run(capsys, "export", "triage", str(tmp_path / "a.csv"), "--text")["rows"] == 10
+    found = run(capsys, "import", "triage", str(tmp_path / "a.csv"))
+    assert (found["read"], found["rows"], found["rejected"], found["same"]) == (10, 10, 0, 10)
+
+
 def test_spans_are_no_lesson_for_a_classifier(capsys: pytest.CaptureFixture[str]) -> None:
     store = Store.open()
     dataset(store)

@@ -80,12 +80,13 @@ def _add_pages(app: FastAPI, desk: Desk, pages: Pages) -> None:
         if record:
             require_role("reviewer", who)
             ledger.lease(store, task, who.name, record, review=True)
-        cards = desk.cards(found, who.name, who.role == "reviewer", count=4 if record else 1)
-        first = next((one for one in cards if one.item.record == record), cards[0] if cards else None)
+        cards = desk.cards(found, who.name, who.role == "reviewer", _AHEAD)
+        cards.sort(key=lambda one: one.item.record != record)  # the one that was asked for comes first
         values = {
             "task": found,
             "choices": choices(found),
-            "card": first,
+            "card": cards[0] if cards else None,
+            "ahead": _shown(pages, request, found, cards[1:]),
             "answer": uuid.uuid4().hex,
             "guidelines": guidelines(found.guidelines),
             "recent": desk.recent(found, who.name),
@@ -95,7 +96,8 @@ def _add_pages(app: FastAPI, desk: Desk, pages: Pages) -> None:
 
     @app.get("/tasks/{task}/progress")
     def progress(request: Request, task: str) -> Response:
-        return pages.show(request, "progress.html", counts=_counts(store, task, visitor(request).name))
+        found = ledger.task(store, task)
+        return pages.show(request, "progress.html", counts=_counts(store, found.name, visitor(request).name))
 
     @app.get("/tasks/{task}/recent")
     def recent(request: Request, task: str) -> Response:
@@ -108,6 +110,12 @@ def _add_pages(app: FastAPI, desk: Desk, pages: Pages) -> None:
         if who.role != "reviewer":  # how fast others are is not an annotator's business
             counts["people"] = [one for one in counts["people"] if one["annotator"] == who.name]
         return pages.show(request, "overview.html", task=found, counts=counts, labels=_by_label(store, found))
+
+
+def _shown(pages: Pages, request: Request, task: LabelTask, cards: list[Card]) -> list[dict[str, Any]]:
+    offered = {one.id: one for one in choices(task)}
+    values = {"task": task, "offered": offered}
+    return [{**one.about, "html": pages.render(request, "card.html", card=one, **values)} for one in cards]
 
 
 def _counts(store: Store, task: str, person: str) -> dict[str, Any]:
@@ -133,13 +141,6 @@ def _by_label(store: Store, task: LabelTask) -> list[dict[str, Any]]:
 def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
     store = desk.store
 
-    def shown(request: Request, task: LabelTask, cards: list[Card]) -> list[dict[str, Any]]:
-        offered = {one.id: one for one in choices(task)}
-        return [
-            {**one.about, "html": pages.render(request, "card.html", card=one, task=task, offered=offered)}
-            for one in cards
-        ]
-
     @app.post("/tasks/{task}/cards")
     async def cards(request: Request, task: str) -> Response:
         given = await _content(request)
@@ -148,7 +149,9 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
     def next_cards(request: Request, task: str, given: Mapping[str, Any]) -> dict[str, Any]:
         found, who = ledger.task(store, task), visitor(request)
         have = _strings(given.get("have", []))
-        return {"cards": shown(request, found, desk.cards(found, who.name, who.role == "reviewer", _AHEAD, have))}
+        return {
+            "cards": _shown(pages, request, found, desk.cards(found, who.name, who.role == "reviewer", _AHEAD, have))
+        }
 
     @app.post("/tasks/{task}/answers")
     async def answer(request: Request, task: str) -> Response:
@@ -179,11 +182,12 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         found, who = ledger.task(store, task), visitor(request)
         last = ledger.withdraw(store, identity, who.name)
         item = ledger.lease(store, task, who.name, last.record, last.review)
-        return {"cards": shown(request, found, [desk.card(found, item, last.value)])}
+        return {"cards": _shown(pages, request, found, [desk.card(found, item, last.value)])}
 
     @app.post("/tasks/{task}/renew")
     def renew(request: Request, task: str) -> Response:
-        return JSONResponse({"held": ledger.renew(store, task, visitor(request).name)})
+        found = ledger.task(store, task)
+        return JSONResponse({"held": ledger.renew(store, found.name, visitor(request).name)})
 
 
 def _answer(task: str, person: str, given: Mapping[str, Any], review: bool) -> Annotation:

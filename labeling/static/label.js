@@ -14,7 +14,7 @@ const search = one("#search");
 const kept = `skerry ${location.host} ${task.address}`; // what is not saved yet outlives a reload of this tab
 
 let card = null; // {record, review, length, suggestions, before, html}
-let ahead = []; // cards that come next
+let ahead = JSON.parse(document.getElementById("ahead").textContent); // cards that come next
 let past = []; // [{id, card}] answered here, the last one last
 let outbox = JSON.parse(sessionStorage.getItem(kept) || "[]"); // [{path, body}], sent one after the other
 let marks = null;
@@ -410,5 +410,8 @@ if (first) {
   card.html = box.innerHTML;
   ready();
 }
+const waiting = new Set(outbox.map((op) => op.body.record && nameOf(op.body)));
+ahead = ahead.filter((one) => !waiting.has(nameOf(one)));
+if (card && waiting.has(nameOf(card))) show(ahead.shift() || null); // answered before the page was loaded anew
 ask();
 send();

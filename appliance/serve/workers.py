@@ -217,6 +217,7 @@ class Workers:
         self._held: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None  # while there is no engine process
         self._given_up = self._stopped = False
+        self._full_told = _("the queue has no room for more texts")  # looked up once: a refusal must cost little
         process.connect(self._tell)
 
     @property
@@ -238,7 +239,7 @@ class Workers:
     def no_room(self, line: Line | None = None) -> Problem:
         """Return the answer to a request that finds a line full, the front one: 429 with the seconds after which to try again."""
         wait_s = max(1, math.ceil((line or self._front).tokens * self._token_s / self._process.lanes))
-        return Problem("queue-full", _("the queue has no room for more texts"), retry_after_s=wait_s)
+        return Problem("queue-full", self._full_told, retry_after_s=wait_s)
 
     @property
     def ready(self) -> bool:

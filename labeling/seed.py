@@ -36,7 +36,7 @@ def seed(
     """Let records wait that may have a rare label, before all others: those that hold one of the `words`, and those most like the `records`
     (ids of the data set) and `examples` (texts).
 
-    The words are kept as a rule of the task, which suggests the label from now on, and later rounds keep looking for the label until 20 records have it.
+    The words are kept as a rule of the task, which suggests the label from now on. While fewer than 20 records have the label, later rounds do not give up choosing.
     Returns `task`, `label`, `matches` (records that hold a word and were not asked about) and `queued`. Raises `InputError` for a label or record that is
     not there, `SettingsError` without anything to look for.
     """

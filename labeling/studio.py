@@ -327,36 +327,35 @@ def _queue_all(store: Store, task: LabelTask, texts: Texts) -> None:
 
 
 def _tasks_there(studio: Studio, link: Link) -> dict[str, dict[str, Any]]:
-    """Return the tasks over there by record: `id` and the `versions` of their predictions. One that was put in twice is known by its first."""
+    """Return the tasks over there by record: `id` and the `versions` of their predictions. One that was put in twice is known by its first.
+
+    The pages go by the tasks' numbers, so that one which is deleted meanwhile hides no other.
+    """
     found: dict[str, dict[str, Any]] = {}
-    query = {"ordering": ["tasks:id"]}
-    for page in _pages(studio, link, query, "id,data,predictions_model_versions"):
+    last = 0
+    while True:
+        query = _query("tasks:id", "Number", "greater", last)
+        page = _tasks(studio, link, query, include="id,data,predictions_model_versions")["tasks"]
         for one in page:
             record = one["data"].get("record")
             if isinstance(record, str):
                 versions = [name.strip() for name in (one.get("predictions_model_versions") or "").split(",")]
                 found.setdefault(record, {"id": one["id"], "versions": versions})
+        if len(page) < _BATCH:
+            return found
+        last = page[-1]["id"]
+
+
+def _tasks(studio: Studio, link: Link, query: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    asked = {"project": link.project, "query": json.dumps(query), "fields": "all", "page_size": _BATCH, **more}
+    found: dict[str, Any] = studio.ask("GET", "/api/tasks/", **asked)
     return found
 
 
-def _pages(studio: Studio, link: Link, query: Mapping[str, Any], include: str) -> Iterator[list[dict[str, Any]]]:
-    page, seen = 1, 0
-    while True:
-        there = studio.ask(
-            "GET",
-            "/api/tasks/",
-            project=link.project,
-            query=json.dumps(query),
-            fields="all",
-            include=include,
-            page=page,
-            page_size=_BATCH,
-        )
-        yield there["tasks"]
-        seen += len(there["tasks"])
-        if len(there["tasks"]) < _BATCH or seen >= there["total"]:
-            return
-        page += 1
+def _query(column: str, kind: str, operator: str, value: Any) -> dict[str, Any]:
+    """Return a query of the tasks, those of which `column` compares so with `value`, in its order."""
+    item = {"filter": f"filter:{column}", "operator": operator, "type": kind, "value": value}
+    return {"filters": {"conjunction": "and", "items": [item] if value else []}, "ordering": [column]}
 
 
 def _send_tasks(task: LabelTask, texts: Texts, rows: Sequence[int], studio: Studio, link: Link) -> int:
@@ -517,15 +516,8 @@ def _touched(studio: Studio, link: Link) -> Iterator[list[dict[str, Any]]]:
     """
     since, page = _earlier(link.cursor), 1
     while True:
-        there = studio.ask(
-            "GET",
-            "/api/tasks/",
-            project=link.project,
-            query=json.dumps(_since(since)),
-            fields="all",
-            page=page,
-            page_size=_BATCH,
-        )
+        query = _query("tasks:updated_at", "Datetime", "greater_or_equal", since)
+        there = _tasks(studio, link, query, page=page)
         found: list[dict[str, Any]] = there["tasks"]
         if found:
             yield found
@@ -533,12 +525,6 @@ def _touched(studio: Studio, link: Link) -> Iterator[list[dict[str, Any]]]:
             return
         last = str(found[-1]["updated_at"])
         since, page = (last, 1) if last != since else (since, page + 1)
-
-
-def _since(time: str) -> dict[str, Any]:
-    item = {"filter": "filter:tasks:updated_at", "operator": "greater_or_equal", "type": "Datetime", "value": time}
-    filters = {"filters": {"conjunction": "and", "items": [item]}} if time else {}
-    return filters | {"ordering": ["tasks:updated_at"]}
 
 
 def _earlier(cursor: str) -> str:

@@ -245,5 +245,5 @@ def _label(task: LabelTask, name: str) -> str:
         if wanted in (label.id, label.name, label.chinese, _clean(label.name), f"{label.name} ({label.id})"):
             return label.id
     raise InputError(
-        _("task `{task}` has no label `{label}`; add it, or map its name", task=task.name, label=wanted[:64])
+        _("task `{task}` has no label `{label}`; see `skerry label show {task}`", task=task.name, label=wanted[:64])
     )

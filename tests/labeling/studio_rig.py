@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from appliance.annotations import answers, change_labels, create_task, enqueue, put, suggest
+from appliance.annotations import answers, change_labels, create_task, enqueue, labels_of, put, suggest
+from appliance.annotations import task as find_task
 from appliance.schema import Annotation, Dataset, LabelName, LabelTask, QueueItem, Record
 from appliance.store import Store
 from labeling import studio, studio_json
@@ -110,7 +111,7 @@ def _started(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 def _wait(server: Server) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600  # its tables are made with some hundred migrations
     while True:
         try:
             if server.client.get("/health").is_success:
@@ -292,11 +293,18 @@ def conversation(store: Store, task: LabelTask, client: Studio, server: Server |
     assert (last["tasks"], last["predictions"], last["answers"]) == (0, 6, 0)
     assert held(store, task)[3] == said(kind, 3 if kind == "spans" else 4)
     assert studio.pull(store, "intents", everything=True, studio=client)["rejected"] == 0
+    people.answer(range(4, 5))
+    people.change(4, says=4 if kind == "spans" else 0)
+    change_labels(store, "intents", [LABELS[0], replace(LABELS[1], into=LABELS[0].id), LABELS[2]])
+    merged = studio.push(store, "intents", studio=client)
+    assert (merged["pulled"]["new"], merged["pulled"]["rejected"]) == (1, 0)
+    assert LABELS[0].id in labels_of(task, held(store, find_task(store, "intents"))[4])
     if server:
         link = read_link(store, "intents")
-        versions = server.ask("GET", f"/api/projects/{link.project}/model-versions/")
-        assert versions == {link.versions[0]: 6}
-        assert "汇款" in server.ask("GET", f"/api/projects/{link.project}/")["label_config"]
+        assert server.ask("GET", f"/api/projects/{link.project}/model-versions/") == {link.versions[0]: 6}
+        screen = server.ask("GET", f"/api/projects/{link.project}/")["label_config"]
+        assert "卡丢失" in screen
+        assert "✕ transfer" in screen
 
 
 def held(store: Store, task: LabelTask) -> dict[int, dict[str, Any]]:

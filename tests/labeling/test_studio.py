@@ -36,8 +36,8 @@ def test_what_was_exchanged_stands_in_the_event_chain_as_counts() -> None:
     linked(store, task)
     conversation(store, task, Studio("http://127.0.0.1:1", TOKEN, transport=Replayer("single")))
     verbs = [event.verb for event in store.events() if event.verb in ("label-push", "label-pull")]
-    assert verbs.count("label-push") == 3
-    assert verbs.count("label-pull") == 3
+    assert verbs.count("label-push") == 4
+    assert verbs.count("label-pull") == 4
     assert store.audit()["ok"]
     assert "my card" not in json.dumps([dict(event.details) for event in store.events()])
 
@@ -59,7 +59,7 @@ def test_people_there_are_counted_as_people() -> None:
     linked(store, task)
     conversation(store, task, Studio("http://127.0.0.1:1", TOKEN, transport=Replayer("single")))
     assert {one.source for one in answers(store, task)} == {"studio"}
-    assert progress(store, "intents")["closed"] == 2
+    assert progress(store, "intents")["closed"] == 3
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
-from appliance.annotations import put, suggest
+from appliance.annotations import answers, put, suggest
 from appliance.schema import Annotation
-from labeling import studio
+from labeling import studio, studio_json
 from labeling.backend import Backend, build_app
-from labeling.link import read_link
+from labeling.link import find_link, read_link
 from labeling.studio import Studio
 from tests import tiny_onnx
+from tests.egress import HOSTILE, sealed, watch
 from tests.labeling.studio_rig import (
+    LABELS,
     RECORDED,
+    ROOT,
     TOKEN,
+    WORDS,
     People,
     Recorder,
     Server,
@@ -33,6 +41,7 @@ from tests.labeling.studio_rig import (
     label_studio,
     labeling,
     linked,
+    program,
     proposal,
     record_id,
     said,
@@ -203,3 +212,153 @@ def test_a_push_may_die_at_any_request(after: bool, server: Server) -> None:
     marker = read_link(store, "intents").marker
     everywhere = server.ask("GET", "/api/projects/", params={"page_size": 100})["results"]
     assert [one["id"] for one in everywhere if marker in one["description"]] == [one["id"] for one in named]
+
+
+def skerry(*words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from appliance.cli import main; main()", "label", *words, "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finished(*words: str) -> dict[str, Any]:
+    """Give a command again until it is done: exit 9 says that Label Studio did not answer."""
+    for _try in range(20):
+        process = skerry(*words)
+        out, err = process.communicate(timeout=600)
+        if process.returncode == 0:
+            found: dict[str, Any] = json.loads(out)
+            return found
+        assert process.returncode == 9, err
+        time.sleep(1)
+    raise AssertionError("it never ended")
+
+
+def killed_when(happened: Callable[[], object], *words: str) -> None:
+    """Kill -9 a command in the middle of its work."""
+    process = skerry(*words)
+    until(lambda: happened() or process.poll() is not None, 300)
+    process.kill()
+    process.communicate()
+
+
+def test_a_thousand_tasks_survive_restarts_of_either_side(server: Server, tmp_path: Path) -> None:
+    """Killed here and there while it sends, while people answer and while it fetches, both sides end with the same answers."""
+    rows = 1000
+    store, task = labeling(rows, "single", queued=0)
+    linked(store, task, server.url, "a thousand")
+    suggest(store, task, "model", "triage@1", {record_id(row): proposal("single", row % 40) for row in range(rows)})
+    here = [Annotation(f"{row:032x}", "intents", record_id(row), "wang", "import", said("single", row)) for row in range(0, rows, 50)]  # fmt: skip
+    put(store, task, here)
+    people = People(server, store, task)
+
+    def tasks_there() -> int:
+        project = (find_link(store, "intents") or linked(store, task)).project
+        return int(server.ask("GET", f"/api/projects/{project}/")["task_number"]) if project else 0
+
+    killed_when(lambda: tasks_there() >= 200, "push", "intents", "--all")
+    process = skerry("push", "intents", "--all")
+    until(lambda: tasks_there() >= 600 or process.poll() is not None, 300)
+    server.restart()
+    process.communicate()
+    finished("push", "intents", "--all")
+    assert set(people.tasks()) == set(range(rows))
+    assert [len(one["predictions"]) for one in people.tasks().values()] == [1] * rows
+
+    for begin, end in ((1, 480), (481, 960)):
+        people.answer(range(begin, end, 3))
+        server.restart()
+    people.change(1, says=2)
+    people.delete(4)
+    killed_when(lambda: len(held(store, task)) >= len(here) + 100, "pull", "intents")
+    process = skerry("pull", "intents")
+    server.restart()
+    process.communicate()
+    finished("pull", "intents")
+    finished("push", "intents")
+
+    there = {
+        row: [studio_json.read_answer(task, "", made).value for made in one["annotations"]]
+        for row, one in people.tasks().items()
+        if one["annotations"]
+    }
+    assert all(len(made) == 1 for made in there.values())
+    assert {row: made[0] for row, made in there.items()} == held(store, task)
+    assert len(list(answers(store, task))) == len(there) > 300
+    assert (held(store, task)[1], 4 in held(store, task)) == (said("single", 2), False)
+    assert store.audit()["ok"]
+
+
+def test_a_person_in_a_browser_marks_what_we_read(server: Server) -> None:
+    """Label Studio's page counts code points: a word that is marked behind emoji and rare Han is read as that word, and a suggestion stands on its word."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    store, task = labeling(2, "spans")
+    linked(store, task, server.url, "browser")
+    shown = [f"{WORDS[row % 4]} {row}" for row in range(2)]
+    word = {"start": shown[1].index("野"), "end": shown[1].index("野") + 1, "label": LABELS[1].id}
+    suggest(store, task, "model", "triage@1", {record_id(1): {"spans": [word], "score": 0.5}})
+    studio.push(store, "intents")
+    people = People(server, store, task)
+    project, tasks = read_link(store, "intents").project, people.tasks()
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        page.goto(f"{server.url}/user/login/")
+        page.fill("input[name=email]", "admin@example.org")
+        page.fill("input[name=password]", "a long password")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/projects/**")
+        page.goto(f"{server.url}/projects/{project}/data?task={tasks[1]['id']}")
+        page.wait_for_selector(".htx-highlight")
+        assert page.eval_on_selector_all(".htx-highlight", "all => all.map(one => one.textContent)") == ["野"]
+        page.goto(f"{server.url}/projects/{project}/data?task={tasks[0]['id']}")
+        line = page.get_by_text(shown[0]).last
+        line.wait_for()
+        page.keyboard.press("2")
+        left, middle, right = line.evaluate(BOX, "gone")
+        page.mouse.move(left + 1, middle)
+        page.mouse.down()
+        page.mouse.move(right, middle, steps=8)
+        page.mouse.up()
+        page.wait_for_selector(".htx-highlight")
+        page.keyboard.press("Control+Enter")
+        until(lambda: people.tasks()[0]["annotations"])
+        browser.close()
+    assert studio.pull(store, "intents")["new"] == 1
+    (span,) = held(store, task)[0]["spans"]
+    assert shown[0][span["start"] : span["end"]] == "gone"
+    assert span["label"] == LABELS[1].id
+
+
+BOX = """(element, word) => {
+    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const place = node.data.indexOf(word);
+        if (place < 0) continue;
+        const range = document.createRange();
+        range.setStart(node, place);
+        range.setEnd(node, place + word.length);
+        const box = range.getBoundingClientRect();
+        return [box.left, (box.top + box.bottom) / 2, box.right];
+    }
+}"""
+
+
+def test_nothing_of_all_this_asks_outside() -> None:
+    """The exchange again, the server's start with it, in a namespace without a network: no call of either side leaves the machine."""
+    program()
+    if shutil.which("strace") is None:
+        pytest.skip("no strace")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "long",
+        __file__,
+        "-k",
+        "comes_back and single or calls_back",
+    ]
+    done, attempts = watch(sealed(command), environment=HOSTILE, cwd=ROOT, timeout_s=900)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+    assert attempts == []

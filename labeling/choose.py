@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.errors import MissingPartError, SettingsError
 from appliance.words import _
-from labeling.head import Head, fit, scan
+from labeling.head import Head, cross_validated, fit, scan
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,10 @@ _PASSES = 10
 _MOST_CLUSTERS = 500  # TypiClust's own limit
 # A record is typical where its so many nearest neighbours within the cluster are near; they are looked for among so many.
 _NEIGHBOURS, _REFERENCE_ROWS = 50, 1_000
+# With so few labels a larger share is drawn at random. Where heads that learned from the random rows alone are right nearly as often as those that learned from
+# all labels (measured on so many random rows or more), few labels are enough however they are chosen; a label rarer than that share may still be worth looking for.
+_FEW_LABELS, _FEW_SHARE = 10, 0.5
+_NEARLY, _FEWEST_CONTROL, _RARE = 0.95, 20, 0.03
 # Two records with a cosine beyond this are near duplicates: one of them is asked about. New rows are held against so many known ones, the latest.
 _NEAR = 0.98
 _KNOWN_ROWS = 2_000
@@ -119,6 +123,7 @@ class Batch:
 def choose(round: Round, strategy: str = "cluster-margin", share: float = 0.1) -> Batch:
     """Choose a batch: the `share` at random, then what is like the examples of rare labels, what the wanted labels still lack, and the rest by the strategy.
 
+    With few labels there is often nothing to save: there half is drawn at random, to notice, and all of it once the random rows alone teach nearly as much as all.
     Returns as many rows as are wanted, or all that are open. Raises `SettingsError` for a strategy that is not known.
     """
     if strategy not in STRATEGIES:
@@ -127,6 +132,11 @@ def choose(round: Round, strategy: str = "cluster-margin", share: float = 0.1) -
             _("no strategy `{strategy}` of choosing records; there are: {known}", strategy=strategy, known=known)
         )
     count = min(round.batch, len(round.open))
+    fell_back = _saves_nothing(round) if strategy != "random" else ""
+    if fell_back:
+        strategy, share = "random", 1.0
+    elif round.labels <= _FEW_LABELS and round.examples is None:
+        share = max(share, _FEW_SHARE)
     found: dict[int, str] = {}
 
     def take(reason: str, by: Strategy, wanted: int) -> None:
@@ -142,7 +152,7 @@ def choose(round: Round, strategy: str = "cluster-margin", share: float = 0.1) -
         take("target", _lacking, min(special, sum(_deficits(round))))
     take(strategy, STRATEGIES[strategy], count - len(found))
     rows, reasons = _mixed(found)
-    return Batch(rows, reasons)
+    return Batch(rows, reasons, fell_back)
 
 
 def random(round: Round) -> list[int]:
@@ -235,6 +245,31 @@ def like(embeddings: Array, examples: Array, taken: Iterable[int], count: int) -
     best = best[np.isfinite(likeness[best])]
     apart = _apart(embeddings, best, count)
     return apart + [int(row) for row in best if row not in set(apart)][: count - len(apart)]
+
+
+def _saves_nothing(round: Round) -> str:
+    # The sentence that tells why the rest is drawn at random; empty where choosing may save.
+    import numpy as np
+
+    control = np.isin(round.labelled, list(round.control))
+    rows, targets = np.asarray(round.labelled, np.int64)[: len(round.targets)], np.asarray(round.targets, np.int64)
+    if round.labels > _FEW_LABELS or round.examples is not None or not len(targets):
+        return ""
+    drawn = targets[control]
+    shares = np.bincount(drawn, minlength=round.labels)[np.unique(targets)] / max(1, len(drawn))
+    if len(drawn) < _FEWEST_CONTROL or len(shares) < 2 or shares.min() < _RARE:
+        return ""
+    alone = cross_validated(round.embeddings[rows[control]], drawn, round.labels).argmax(1) == drawn
+    every = cross_validated(round.embeddings[rows], targets, round.labels)[control].argmax(1) == drawn
+    if alone.mean() < _NEARLY * every.mean():
+        return ""
+    return _(
+        "choosing saves nothing here: on the {count} records drawn at random, what learned from these alone is right in {alone:.0%}, what learned from all {labels} labels in {every:.0%}; the rest is drawn at random",
+        count=len(drawn),
+        alone=float(alone.mean()),
+        labels=len(targets),
+        every=float(every.mean()),
+    )
 
 
 def _like_examples(round: Round) -> list[int]:

@@ -117,12 +117,14 @@ class Desk:
         self.store = store
         self._texts: OrderedDict[str, Texts] = OrderedDict()
         self._guard = threading.Lock()
+        self.writing = threading.Lock()  # one thread writes at a time: SQLite lets others wait by sleeping, and not in turn
 
     def cards(
         self, task: LabelTask, person: str, reviewer: bool, count: int = 3, have: Sequence[str] = ()
     ) -> list[Card]:
         """Lease the person's next records and return their cards, without those that their page holds already (`record:review`)."""
-        items = ledger.lease_next(self.store, task.name, person, count, reviewer)
+        with self.writing:
+            items = ledger.lease_next(self.store, task.name, person, count, reviewer)
         return [self.card(task, item) for item in items if f"{item.record}:{int(item.review)}" not in have]
 
     def card(self, task: LabelTask, item: QueueItem, before: Mapping[str, Any] | None = None) -> Card:

@@ -171,7 +171,8 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         review = bool(given.get("review"))
         if review:
             require_role("reviewer", who)
-        return ledger.save(store, _answer(task, who.name, given, review))
+        with desk.writing:
+            return ledger.save(store, _answer(task, who.name, given, review))
 
     @app.post("/tasks/{task}/undo")
     async def undo(request: Request, task: str) -> Response:
@@ -180,14 +181,16 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
 
     def take_back(request: Request, task: str, identity: str) -> dict[str, Any]:
         found, who = ledger.task(store, task), visitor(request)
-        last = ledger.withdraw(store, identity, who.name)
-        item = ledger.lease(store, task, who.name, last.record, last.review)
+        with desk.writing:
+            last = ledger.withdraw(store, identity, who.name)
+            item = ledger.lease(store, task, who.name, last.record, last.review)
         return {"cards": _shown(pages, request, found, [desk.card(found, item, last.value)])}
 
     @app.post("/tasks/{task}/renew")
     def renew(request: Request, task: str) -> Response:
         found = ledger.task(store, task)
-        return JSONResponse({"held": ledger.renew(store, found.name, visitor(request).name)})
+        with desk.writing:
+            return JSONResponse({"held": ledger.renew(store, found.name, visitor(request).name)})
 
 
 def _answer(task: str, person: str, given: Mapping[str, Any], review: bool) -> Annotation:

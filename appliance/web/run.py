@@ -33,6 +33,12 @@ def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_c
     """Answer on an open socket until SIGTERM or SIGINT, then let open requests finish."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        """Ends with exit code 0 when it is asked to; asked twice, at once."""
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            self.force_exit, self.should_exit = self.should_exit, True
+
     raise_file_limit(max_connections + 64)
     log_like_us("uvicorn.error")
     config = uvicorn.Config(
@@ -53,5 +59,5 @@ def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_c
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
     log("listening", url=address(listener, context))
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
     log("stopped")

@@ -356,9 +356,7 @@ form.addEventListener("click", (event) => {
     choose(choice); // Enter or Space on a focused button
   }
 });
-form.addEventListener("mousedown", (event) => {
-  if (event.target.closest(".choice") && task.kind === "spans") event.preventDefault(); // the selection stays
-});
+document.addEventListener("mouseup", () => card && marks && marks.fit());
 one("#recent").addEventListener("click", (event) => {
   const again = event.target.closest("[data-again]");
   if (again) undo(again.dataset.again);

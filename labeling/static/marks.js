@@ -18,8 +18,6 @@ class Marks {
     this.suggested = [];
     this.caret = null; // {anchor, focus} between characters, while the keyboard selects
     this.chosen = -1; // the mark that keys act on
-    field.addEventListener("mousedown", () => this.put({ caret: null }));
-    field.addEventListener("mouseup", () => this.fit());
   }
 
   // [start, end) of each word; a browser without a segmenter goes by letters and digits
@@ -53,26 +51,24 @@ class Marks {
 
   // what is selected, as [start, end) without blanks at its edges, or null
   selection() {
-    let ends = null;
-    if (this.caret && this.caret.anchor !== this.caret.focus) ends = [this.caret.anchor, this.caret.focus];
-    const chosen = document.getSelection();
-    if (!ends && chosen.rangeCount && !chosen.isCollapsed && this.field.contains(chosen.anchorNode) && this.field.contains(chosen.focusNode)) {
-      ends = [this.place(chosen.anchorNode, chosen.anchorOffset), this.place(chosen.focusNode, chosen.focusOffset)];
-    }
-    if (!ends) return null;
-    let [start, end] = ends.sort((a, b) => a - b);
+    if (!this.caret) return null;
+    let [start, end] = [this.caret.anchor, this.caret.focus].sort((a, b) => a - b);
     while (start < end && !this.characters[start].trim()) start++;
     while (end > start && !this.characters[end - 1].trim()) end--;
     return start < end ? [start, end] : null;
   }
 
-  // after the mouse let go: a click in a mark chooses it
+  // after the mouse let go: what it selected is selected here too; a click in a mark chooses that
   fit() {
     const chosen = document.getSelection();
-    if (chosen.isCollapsed && this.field.contains(chosen.anchorNode)) {
-      const at = this.place(chosen.anchorNode, chosen.anchorOffset);
-      this.put({ chosen: this.spans.findIndex((span) => span.start <= at && at < span.end) });
-    }
+    if (!chosen.rangeCount || !this.field.contains(chosen.anchorNode)) return;
+    const anchor = this.place(chosen.anchorNode, chosen.anchorOffset);
+    let focus = anchor;
+    if (this.field.contains(chosen.focusNode)) focus = this.place(chosen.focusNode, chosen.focusOffset);
+    else if (chosen.focusNode) focus = this.field.compareDocumentPosition(chosen.focusNode) & Node.DOCUMENT_POSITION_PRECEDING ? 0 : this.characters.length;
+    const at = this.spans.findIndex((span) => span.start <= anchor && anchor < span.end);
+    chosen.removeAllRanges();
+    this.put(anchor === focus ? { caret: null, chosen: at } : { caret: { anchor, focus }, chosen: -1 });
   }
 
   // give what is selected, or the chosen mark, this label; false where there is neither
@@ -83,8 +79,7 @@ class Marks {
       this.spans = this.spans.filter((span) => span.end <= start || end <= span.start); // a new mark takes the place of what it crosses
       this.spans.push({ start, end, label });
       this.spans.sort((a, b) => a.start - b.start);
-      document.getSelection().removeAllRanges();
-      this.put({ caret: this.caret && { anchor: end, focus: end }, chosen: -1 });
+      this.put({ caret: { anchor: end, focus: end }, chosen: -1 });
     } else if (this.chosen >= 0) {
       this.spans[this.chosen] = { ...this.spans[this.chosen], label };
       this.put({});

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -54,6 +58,26 @@ def serving(store: Store) -> Iterator[str]:
         finally:
             server.should_exit = server.force_exit = True
             thread.join(10)
+
+
+def started(port: int) -> subprocess.Popen[bytes]:
+    """Start `skerry label serve` as a process of its own and wait until it listens."""
+    command = [sys.executable, "-c", "from appliance.cli import main; main()", "label", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ)
+    assert process.stderr
+    for line in process.stderr:
+        if b'"listening"' in line:
+            return process
+    raise AssertionError("it did not start")
+
+
+def ended(process: subprocess.Popen[bytes], how: signal.Signals) -> int:
+    """End a process, wait, and return its exit code."""
+    process.send_signal(how)
+    code = process.wait(60)
+    assert process.stderr
+    process.stderr.close()
+    return code
 
 
 class Annotator:

@@ -27,6 +27,7 @@ from appliance.log import log
 from appliance.serve import batch_routes, describe, describe_batches, feedback, inference, protocol, release_routes
 from appliance.serve.batch_work import BatchWork
 from appliance.serve.problems import Problem
+from appliance.serve.reader import Reader
 from appliance.serve.router import Served
 from appliance.serve.sending import STRAIGHT, Headers, Straight, encode, send_problem, written
 from appliance.serve.service import Call, Service, set_call
@@ -146,12 +147,14 @@ def build_app(service: Service) -> Entrance:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.workers = Workers(service.engines, service.settings)
+        app.state.reader = Reader()
         service.metrics.queue_texts.set_function(lambda: app.state.workers.waiting)
         service.metrics.queue_tokens.set_function(lambda: app.state.workers.waiting_tokens)
         if service.embedder:
             service.embedder.connect(app.state.workers)
         async with _working_on_batches(app, service), _mirroring(app, service):
             yield
+        app.state.reader.stop()
         app.state.workers.stop()
 
     app = FastAPI(

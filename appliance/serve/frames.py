@@ -7,7 +7,7 @@ loaded model for some texts; its reply holds one item a text, in their order.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 KINDS = ("predict", "embed")
@@ -39,16 +39,21 @@ class Item:
 
 def request(kind: str, number: int, texts: Sequence[str]) -> bytes:
     """Write a request. Lone surrogates pass, so that the model's own refusal answers them."""
+    body = written(texts)
+    return REQUEST.pack(len(body), KINDS.index(kind), len(texts), number) + body
+
+
+def written(texts: Iterable[str]) -> bytes:
+    """Write texts, each behind its length."""
     parts = []
     for text in texts:
         content = text.encode("utf-8", "surrogatepass")
         parts += [_LENGTH.pack(len(content)), content]
-    body = b"".join(parts)
-    return REQUEST.pack(len(body), KINDS.index(kind), len(texts), number) + body
+    return b"".join(parts)
 
 
 def texts_of(body: bytes, count: int) -> list[str]:
-    """Read the texts of a request's body."""
+    """Read so many texts as `written` writes them."""
     texts, position = [], 0
     for _text in range(count):
         start = position + _LENGTH.size

@@ -20,6 +20,7 @@ from appliance.serve.body import Question, parse_predict, read_body
 from appliance.serve.connection import ON_DISCONNECT
 from appliance.serve.embeddings import parse_embeddings, require_embeddings, vectors
 from appliance.serve.problems import Problem
+from appliance.serve.reader import LARGE_BYTES, Parse, Reader
 from appliance.serve.router import Served
 from appliance.serve.sending import JSON, Headers, encode, send_whole
 from appliance.serve.service import Answered, Call, Service, call_of, tell
@@ -27,7 +28,6 @@ from appliance.serve.tensors import parse_infer, tensors
 from appliance.serve.workers import Answer, Job, Workers, late
 from appliance.words import _
 
-Parse = Callable[[bytes, Mapping[bytes, bytes], int], Question]
 Write = Callable[[Question, Served, Job], tuple[Headers, bytes]]
 
 
@@ -61,7 +61,7 @@ class Inference:
             if service.draining:
                 raise draining()
             body = await read_body(call.headers, receive, service.settings.max_body_bytes)
-            question = self._parse(body, call.headers, service.settings.max_inputs)
+            question = await self._question(body, call)
             wanted = scope.get("path_params", {})
             name, session = wanted.get("model") or question.model, call.headers.get(b"x-session", b"")
             served = service.router.pick(name, wanted.get("version"), call.key, session)
@@ -87,6 +87,13 @@ class Inference:
         cut = [(b"x-truncated-texts", b"%d" % job.truncated)] if job.truncated else []
         await send_whole(scope, send, 200, [*headers, *about(served), *cut, (b"server-timing", timing)], answer)
         self._answered(call, served, job, waited_s, "explain" if question.explain else self._kind)
+
+    async def _question(self, body: bytes, call: Call) -> Question:
+        most = self._service.settings.max_inputs
+        if len(body) <= LARGE_BYTES:
+            return self._parse(body, call.headers, most)
+        reader: Reader = self._app.state.reader
+        return await reader.read(self._parse, body, call.headers, most)
 
     def _answered(self, call: Call, served: Served, job: Job, waited_s: float, kind: str) -> None:
         failed = sum(isinstance(answer, ApplianceError) for answer in job.answers)

@@ -20,7 +20,7 @@ from appliance.serve.workers import Job
 from appliance.words import _
 
 OUTPUTS = ("label", "score", "probabilities", "error")
-_HEADER = b"inference-header-content-length"
+BINARY_SIZE = b"inference-header-content-length"
 _DATA = "inputs[0].data"
 
 
@@ -78,12 +78,12 @@ def tensors(question: Question, served: Served, job: Job) -> tuple[list[tuple[by
     head = encode(content | ({"id": question.id} if question.id is not None else {}))
     if not parts:
         return [JSON], head
-    sizes = [(b"content-type", b"application/octet-stream"), (_HEADER, b"%d" % len(head))]
+    sizes = [(b"content-type", b"application/octet-stream"), (BINARY_SIZE, b"%d" % len(head))]
     return sizes, b"".join((head, *parts))
 
 
 def _json_bytes(headers: Mapping[bytes, bytes], body: bytes) -> int:
-    given = headers.get(_HEADER)
+    given = headers.get(BINARY_SIZE)
     if given is None:
         return len(body)
     if not (given.isdigit() and len(given) <= 12 and int(given) <= len(body)):

@@ -326,6 +326,22 @@ def gold(
     show({"task": task, "gold": make_gold(store, found, count, seed), "gold_share": found.gold_share}, json)
 
 
+@label_app.command(
+    "suspects", help=_("List the records whose label is most likely wrong, and let a reviewer look at them.")
+)
+def suspects(
+    task: Task,
+    count: Annotated[int, typer.Option("--count", min=1, help=_("How many at most."))] = 100,
+    enqueued: Annotated[bool, typer.Option("--queue", help=_("Let them wait for a reviewer."))] = False,
+    seed: Annotated[int, typer.Option("--seed", help=_("Seed of the choice."))] = 1,
+    background: Background = False,
+    project: Project = "main",
+    json: Json = False,
+) -> None:
+    arguments = {"task": task, "count": count, "enqueued": enqueued, "seed": seed}
+    job("label_suspects", arguments, project, json, background, stamp=_answered(project, task))
+
+
 @label_app.command("export", help=_("Write the answers to a file: .jsonl, .csv, or .json of Label Studio."))
 def export(
     task: Task,
@@ -508,3 +524,48 @@ def _secret(file: Path | None) -> str | None:
     if len(lines) != 1:
         raise InputError(_("`{file}` must hold one line, the token", file=file))
     return lines[0].strip()
+
+
+# -- what choosing would have saved ------------------------------------------------------------------------------------
+
+
+@label_app.command(
+    "simulate", help=_("Run the loop against the labels that a data set has: what choosing would have saved.")
+)
+def simulate(
+    dataset: Annotated[str, typer.Argument(help=_("NAME or NAME@ID of a labelled data set, scrubbed or curated."))],
+    strategy: Annotated[
+        str,
+        typer.Option(
+            "--strategy", help=_("How records are chosen: cluster-margin, margin, typiclust, kmeans, random.")
+        ),
+    ] = "cluster-margin",
+    count: Annotated[
+        int | None,
+        typer.Option(
+            "--count", min=1, help=_("Records of one round; default: as many as there are labels, at least 20.")
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=200, help=_("Runs, each with a random order of its own."))
+    ] = 10,
+    noise: Annotated[
+        float,
+        typer.Option(
+            "--noise", min=0, max=0.9, help=_("Share of the labels that are turned wrong at random, 0 to 0.9.")
+        ),
+    ] = 0.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help=_("Folder for `simulation.json` and the picture of the curves."))
+    ] = None,
+    project: Project = "main",
+    json: Json = False,
+    background: Background = False,
+) -> None:
+    wanted = {"dataset": dataset, "strategy": strategy, "count": count, "seeds": seeds, "noise": noise}
+    folder = {"out": str(out.absolute())} if out else {}
+    job("label_simulate", wanted | folder, project, json, background, brief=_brief_simulation)
+
+
+def _brief_simulation(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if not key.startswith(("labels_", "random_labels_"))}

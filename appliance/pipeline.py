@@ -442,6 +442,35 @@ def label_apply(store: Store, task: str, name: str | None = None, test: bool = T
     return _about(apply(store, find(store, task), name, test), "rows", "label_kind", "labels", "splits", "answers")
 
 
+def label_suspects(store: Store, task: str, count: int, enqueued: bool, seed: int) -> dict[str, Any]:
+    """Records whose label is most likely wrong, and near duplicates with different ones; with `enqueued` they wait for a reviewer."""
+    from appliance.annotations import task as find
+    from labeling.suspects import suspects
+
+    return suspects(store, find(store, task), count, enqueued, seed)
+
+
+def label_simulate(
+    store: Store,
+    dataset: str,
+    strategy: str = "cluster-margin",
+    count: int | None = None,
+    seeds: int = 10,
+    noise: float = 0.0,
+    out: str | None = None,
+) -> dict[str, Any]:
+    """What choosing would have saved on a data set whose labels are known, with its curves in the folder `out`."""
+    from labeling.simulate import Plan, known_of, simulate, write_simulation
+
+    found = store.dataset(dataset)
+    known = known_of(store, found)
+    plan = Plan(strategy, count or max(20, known.labels), seeds, noise)
+    result = {"dataset": found.reference} | simulate(known, plan, step)
+    if out:
+        result["files"] = write_simulation(result, Path(out), store.scratch("fonts"))
+    return result
+
+
 def label_train(store: Store, task: str, name: str, answers: str, overrides: Overrides = None) -> dict[str, Any]:
     """A model called `name` of what people answered, in Label Studio too; what it suggests goes to where they label. `answers` names what it learns from."""
     from labeling import studio

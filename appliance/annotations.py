@@ -8,11 +8,13 @@ single label: the tables keep who, when and how long.
 from __future__ import annotations
 
 import hashlib
+import json
 import statistics
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +29,7 @@ PEOPLE = ("human", "import", "studio")  # sources of a person's work
 SUGGESTIONS = ("model", "rule")
 STATES = ("submitted", "skipped", "flagged", "withdrawn")
 LEASE_S = 120
+ANSWERS = "answers.jsonl"  # of a data set labelled with several labels or spans: one line a record
 _EVERYBODY = 1_000_000  # people a gold question waits for: it is asked of each
 _PAGE_ROWS = 5_000
 _NOTE = "label note"
@@ -218,6 +221,49 @@ def _task_row(connection: sa.Connection, store: Store, name: str) -> dict[str, A
 
 def _at(table: sa.Table, store: Store, name: str) -> tuple[Any, Any]:
     return table.c.project == store.project, (table.c.name if table is _tasks else table.c.task) == name
+
+
+def follow(store: Store, old: str, new: str, records: Sequence[str]) -> None:
+    """Let the tasks about the data set `old` be about `new`, which holds `records` (ids, in their order) and no others.
+
+    What was said about a record that is gone is removed with its place in the queue; other items get their new row.
+    """
+    with store.writing() as connection:
+        for name in _tasks_about(connection, store, old):
+            _remove(connection, store, name, frozenset(records))
+            rows = [{"at": record, "now": row} for row, record in enumerate(records)]
+            here = (*_at(_queue, store, name), _queue.c.record == sa.bindparam("at"))
+            if rows:
+                connection.execute(_queue.update().where(*here).values(row=sa.bindparam("now")), rows)
+            connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(dataset=new))
+
+
+def forget(store: Store, dataset: str) -> None:
+    """Remove the tasks about a data set that is erased, with all that was said."""
+    with store.writing() as connection:
+        for name in _tasks_about(connection, store, dataset):
+            _remove(connection, store, name, frozenset())
+            connection.execute(_tasks.delete().where(*_at(_tasks, store, name)))
+
+
+def _tasks_about(connection: sa.Connection, store: Store, dataset: str) -> list[str]:
+    query = sa.select(_tasks.c.name).where(_tasks.c.project == store.project, _tasks.c.dataset == dataset)
+    return list(connection.execute(query).scalars())
+
+
+def _remove(connection: sa.Connection, store: Store, task: str, kept: frozenset[str]) -> None:
+    for table in (_annotations, _queue, _leases):
+        there = connection.execute(sa.select(table.c.record).where(*_at(table, store, task)).distinct()).scalars()
+        for gone in [record for record in there if record not in kept]:
+            connection.execute(table.delete().where(*_at(table, store, task), table.c.record == gone))
+
+
+def copy_answers(old: Path, new: Path, records: frozenset[str]) -> None:
+    """Copy the several labels or spans that lie beside a data set's records (`ANSWERS`), of these records only, where there are any."""
+    if (old / ANSWERS).exists():
+        lines = (old / ANSWERS).read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["record"] in records]
+        (new / ANSWERS).write_bytes(b"".join(kept))
 
 
 # -- the queue ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from appliance import jobs
+from appliance.annotations import copy_answers
+from appliance.annotations import follow as follow_tasks
+from appliance.annotations import forget as forget_tasks
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError
 from appliance.files import write_durably
 from appliance.jobs import progress
@@ -43,6 +46,7 @@ def erase(store: Store, reference: str) -> dict[str, Any]:
     models = [item.reference for item in descendants(store, dataset) if isinstance(item, Model)]
     note(store, datasets=[dataset.id])
     store.bury(dataset, "erase")
+    forget_tasks(store, dataset.id)
     site_rules.follow(store, dataset.id, "", frozenset())
     _forget_work(store)
     return {"erased": [dataset.reference], "models_to_retrain": models}
@@ -115,6 +119,7 @@ def erase_again(store: Store) -> dict[str, Any]:
         gone = frozenset(_all(entries, "datasets"))
         for dataset in [item for item in here.artifacts("dataset") if item.id in gone]:
             here.bury(dataset, "erase")
+            forget_tasks(here, dataset.id)
             sets.append(dataset.reference)
         holding, records = _holding(here, wanted) if entries else ({}, set())
         if holding:
@@ -240,7 +245,7 @@ def _copies(store: Store, line: set[str]) -> Iterator[dict[str, Any]]:
     said = {"export": ("format", "serve-only"), "egress": ("kind", "model")}
     for event in store.events():
         what, wanted = said.get(event.verb, ("", ""))
-        carried = event.verb == "save" or (event.verb in said and event.details.get(what) == wanted)
+        carried = event.verb in ("save", "label-export") or (event.verb in said and event.details.get(what) == wanted)
         if event.verb == "backup" or (carried and line & set(event.artifacts)):
             yield {"verb": event.verb, "time": event.time, "artifacts": [item[:12] for item in event.artifacts]}
 
@@ -262,12 +267,14 @@ def _purge(store: Store, wanted: _Wanted, holding: dict[str, tuple[Dataset, int]
 
 def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str]) -> Dataset:
     counts: dict[str, Counter[str]] = {"labels": Counter(), "splits": Counter(), "languages": Counter()}
+    kept_ids: list[str] = []
 
     def kept() -> Iterator[Record]:
         for record in store.records(old):
             if not wanted.holds(store, old, record):
                 for name, value in zip(counts, (record.label, record.split, record.language), strict=True):
                     counts[name].update([value] if value is not None else [])
+                kept_ids.append(record.id)
                 yield record
 
     parents = (old.id, *(renamed.get(parent, parent) for parent in old.parents))
@@ -277,6 +284,7 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
         if (old.folder / HOW).exists():
             shutil.copyfile(old.folder / HOW, draft.folder / HOW)
         rows = store.write_records(draft, kept())
+        copy_answers(old.folder, draft.folder, frozenset(kept_ids))
         draft.meta |= {name: dict(sorted(counter.items())) for name, counter in counts.items() if name in old.meta}
         if old.stage == "raw":
             rejected = store.write_rejected(draft, store.rejected(old))
@@ -284,6 +292,8 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
     written: Dataset = draft.artifact
     if old.stage == "raw":
         follow(store, old, written)
+    else:
+        follow_tasks(store, old.id, written.id, kept_ids)
     return written
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from appliance.annotations import tasks
 from appliance.erase import note
 from appliance.errors import IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.files import file_sha256
@@ -224,6 +225,12 @@ def delete(store: Store, reference: str) -> dict[str, Any]:
                 names=names,
             )
         )
+    names_left = [item for item in store.artifacts() if item.id == artifact.id and item.name != artifact.name]
+    asked = [task.name for task in tasks(store) if task.dataset == artifact.id]
+    if asked and not names_left:
+        raise PolicyError(
+            _("labeling task `{task}` is about `{reference}`; keep it, or `skerry erase` it with all answers", task=asked[0], reference=artifact.reference)
+        )  # fmt: skip
     freed = _bytes(artifact.folder)
     store.bury(artifact, "delete", one_name=True)
     return {"deleted": artifact.reference, "bytes": freed}

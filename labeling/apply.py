@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from appliance.annotations import answers, queue, standing_for
+from appliance.annotations import ANSWERS, answers, queue, standing_for
 from appliance.errors import InputError
 from appliance.schema import Dataset, LabelTask, Record
 from appliance.store import Store
@@ -16,7 +16,6 @@ from appliance.words import _
 from labeling.agree import Settled, settle
 from labeling.texts import dataset_of
 
-ANSWERS = "answers.jsonl"  # of a set labelled with several labels or spans: one line a record
 _FEWEST_ROWS = 2  # a label with fewer train rows cannot be learned
 _TEST = "test"
 

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from appliance.annotations import enqueue
+from appliance.annotations import ANSWERS, enqueue
 from appliance.errors import InputError
 from appliance.schema import Dataset, QueueItem, Record
 from appliance.store import Store
-from labeling.apply import ANSWERS, apply
+from labeling.apply import apply
 from labeling.change import merge, rename, split
 from tests.labeling.asked import dataset, identity, task, tell
 

@@ -110,7 +110,8 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows to ask about next, the most useful first, and for each the reason: `random`, `seed`, `target` or the name of a strategy.
+    """The rows to ask about next, the most useful first, and for each the reason: `random` (the control slice), `seed`, `target`, the name of a strategy, or
+    `fallback` (drawn at random, too, in the place of a strategy that saves nothing).
 
     `fell_back` says why the strategy was not followed; empty where it was.
     """
@@ -133,9 +134,7 @@ def choose(round: Round, strategy: str = "cluster-margin", share: float = 0.1) -
         )
     count = min(round.batch, len(round.open))
     fell_back = _saves_nothing(round) if strategy != "random" else ""
-    if fell_back:
-        strategy, share = "random", 1.0
-    elif round.labels <= _FEW_LABELS and round.examples is None:
+    if round.labels <= _FEW_LABELS and round.examples is None:
         share = max(share, _FEW_SHARE)
     found: dict[int, str] = {}
 
@@ -146,7 +145,9 @@ def choose(round: Round, strategy: str = "cluster-margin", share: float = 0.1) -
 
     take("random", random, math.ceil(share * count))
     special = int(_SPECIAL_SHARE * (count - len(found)))
-    if round.examples is not None and len(set(round.targets)) < 2:
+    if fell_back:
+        take("fallback", random, count)
+    elif round.examples is not None and len(set(round.targets)) < 2:
         take("seed", _like_examples, special)
     elif round.wanted is not None:
         take("target", _lacking, min(special, sum(_deficits(round))))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from appliance.base.safetensors_file import writing_to
 from appliance.errors import InputError, MissingPartError
 from appliance.jobs import progress
 from appliance.schema import Dataset
@@ -27,13 +29,13 @@ __all__ = [
     "Known",
     "Plan",
     "Run",
-    "curve_picture",
     "interval_of_ratio",
     "known_of",
     "labels_to",
     "play",
     "rising",
     "simulate",
+    "write_simulation",
 ]
 
 # Shares of the accuracy with every label: where the labels are counted.
@@ -203,11 +205,19 @@ def interval_of_ratio(ours: Sequence[float], theirs: Sequence[float], seed: int 
     return float(a.mean() / b.mean()), float(low), float(high)
 
 
-def curve_picture(found: Mapping[str, Any], folder: Path, cache: Path) -> set[str]:
-    """Draw the curves of `simulate` as `curve.svg` and `curve.png` in `folder`; return their names. `cache` is a folder for matplotlib's list of fonts.
+def write_simulation(found: Mapping[str, Any], folder: Path, cache: Path) -> list[str]:
+    """Write what `simulate` found as `simulation.json`, its curves as `curve.svg` and `curve.png`, in `folder`; return their paths.
 
-    Raises `MissingPartError` without matplotlib.
+    `cache` is a folder for matplotlib's list of fonts. Raises `MissingPartError` without matplotlib, `HardwareError` where nothing can be written.
     """
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "simulation.json").write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        _draw(found, folder, cache)
+    return [str(folder / name) for name in ("curve.png", "curve.svg", "simulation.json")]
+
+
+def _draw(found: Mapping[str, Any], folder: Path, cache: Path) -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(cache))
     try:
         import matplotlib
@@ -230,7 +240,6 @@ def curve_picture(found: Mapping[str, Any], folder: Path, cache: Path) -> set[st
     with matplotlib.rc_context({"svg.hashsalt": "skerry"}):  # the same picture, the same bytes
         figure.savefig(folder / "curve.svg", format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(folder / "curve.png", format="png", dpi=110, metadata={"Software": None})
-    return {"curve.svg", "curve.png"}
 
 
 def _both(known: Known, plan: Plan, seed: int) -> dict[str, Any]:

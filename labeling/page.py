@@ -26,6 +26,7 @@ from appliance.web.pages import Pages
 from appliance.web.people import people
 from appliance.web.run import require_private, run
 from appliance.words import _
+from labeling.agree import agree
 from labeling.desk import Card, Desk, choices, guidelines
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ def _add_pages(app: FastAPI, desk: Desk, pages: Pages) -> None:
         found, counts, who = ledger.task(store, task), ledger.progress(store, task), visitor(request)
         if who.role != "reviewer":  # how fast others are is not an annotator's business
             counts["people"] = [one for one in counts["people"] if one["annotator"] == who.name]
-        return pages.show(request, "overview.html", task=found, counts=counts, labels=_by_label(store, found))
+        measured = agree(store, found) if who.role == "reviewer" else None
+        labels = _by_label(store, found)
+        return pages.show(request, "overview.html", task=found, counts=counts, labels=labels, agreement=measured)
 
 
 def _shown(pages: Pages, request: Request, task: LabelTask, cards: list[Card]) -> list[dict[str, Any]]:
@@ -132,7 +135,11 @@ def _by_label(store: Store, task: LabelTask) -> list[dict[str, Any]]:
             counted[ledger.resolved(task, label).id] += 1
     offered = {one.id: one.target for one in task.choices}
     most = max(counted.values(), default=0) or 1
-    return [{"choice": one, "count": counted[one.id], "most": most, "target": offered[one.id]} for one in choices(task)]
+    names = {one.id: one.name for one in task.choices}
+    return [
+        {"choice": one, "name": names[one.id], "count": counted[one.id], "most": most, "target": offered[one.id]}
+        for one in choices(task)
+    ]
 
 
 # -- answers -------------------------------------------------------------------------------------------------------------

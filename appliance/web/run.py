@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["require_private", "run"]
 
 _DRAIN_S = 10
+_READ_S = 15.0  # a request that has not arrived after twice this time never will
 
 
 def require_private(host: str, context: ssl.SSLContext | None) -> None:
@@ -32,6 +33,26 @@ def require_private(host: str, context: ssl.SSLContext | None) -> None:
 def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_connections: int) -> None:
     """Answer on an open socket until SIGTERM or SIGINT, then let open requests finish."""
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        """Closes a connection whose request does not arrive whole in time, so that nobody holds connections for nothing (slow-loris)."""
+
+        _reading: object = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(_READ_S, self._check)
+
+        def _check(self) -> None:
+            if self.transport.is_closing():
+                return
+            reads = self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+            if reads and self._reading == (self.cycle,):  # nothing new since the last look
+                self.transport.close()
+                return
+            self._reading = (self.cycle,) if reads else None
+            self.loop.call_later(_READ_S, self._check)
 
     class Server(uvicorn.Server):
         """Ends with exit code 0 when it is asked to; asked twice, at once."""
@@ -44,7 +65,7 @@ def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_c
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="h11",
+        http=Impatient,
         ws="none",
         lifespan="off",
         interface="asgi3",

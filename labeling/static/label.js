@@ -261,7 +261,7 @@ function filter() {
   found.sort((a, b) => suggested.has(b.dataset.label) - suggested.has(a.dataset.label) || choices.indexOf(a) - choices.indexOf(b));
   found.forEach((choice, number) => {
     one("kbd", choice).textContent = number < 9 ? number + 1 : "";
-    choice.classList.toggle("top", number === 0 && wanted.length > 0);
+    choice.classList.toggle("first", number === 0 && wanted.length > 0);
   });
   one("#choices").append(...found);
   one("#found").textContent = say(words.found, { count: found.length });
@@ -270,17 +270,17 @@ function filter() {
 
 function step(by) {
   const shown = every(".choice:not(.hidden)");
-  const at = shown.findIndex((choice) => choice.classList.contains("top"));
-  if (at >= 0) shown[at].classList.remove("top");
+  const at = shown.findIndex((choice) => choice.classList.contains("first"));
+  if (at >= 0) shown[at].classList.remove("first");
   const next = shown[Math.max(0, Math.min(shown.length - 1, at + by))];
   if (!next) return;
-  next.classList.add("top");
+  next.classList.add("first");
   next.scrollIntoView({ block: "nearest" });
 }
 
 function onSearchKey(event) {
   const shown = every(".choice:not(.hidden)");
-  const top = shown.find((choice) => choice.classList.contains("top"));
+  const top = shown.find((choice) => choice.classList.contains("first"));
   if (event.key === "ArrowDown" || event.key === "ArrowUp") step(event.key === "ArrowDown" ? 1 : -1);
   else if (event.key === "Enter") {
     if (top) choose(top);

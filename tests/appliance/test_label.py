@@ -121,3 +121,25 @@ def test_spans_are_no_lesson_for_a_classifier(capsys: pytest.CaptureFixture[str]
     applied = label_apply(store, "triage")
     with pytest.raises(PolicyError, match="spans"):
         train(store, applied["dataset"], "m")
+
+
+# -- the page ------------------------------------------------------------------------------------------------------------
+
+
+def test_people_are_invited_listed_and_dismissed(capsys: pytest.CaptureFixture[str]) -> None:
+    made = run(capsys, "invite", "ann", "--role", "reviewer")
+    assert (made["name"], made["role"], made["valid_days"]) == ("ann", "reviewer", 7) and len(made["code"]) == 29
+    run(capsys, "invite", "bob")
+    rows = run(capsys, "people")["people"]
+    assert [(one["name"], one["role"], one["state"]) for one in rows] == [
+        ("ann", "reviewer", "invited"),
+        ("bob", "annotator", "invited"),
+    ]
+    assert made["code"] not in str(rows)
+    assert run(capsys, "dismiss", "Ann") == {"dismissed": "ann"}
+    assert [one["name"] for one in run(capsys, "people")["people"]] == ["bob"]
+
+
+def test_the_page_is_not_served_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PolicyError, match="skerry label invite"):
+        app(["label", "serve", "--port", "0"], standalone_mode=False)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.annotations import answers, change_labels, create_task, enqueue, new_label, queue, suggest
+from appliance.annotations import answers, change_labels, create_task, enqueue, new_label, put, queue, suggest
 from appliance.errors import BusyError, PolicyError, SettingsError
-from appliance.schema import LabelTask, QueueItem, Record, Source
+from appliance.schema import Annotation, LabelTask, QueueItem, Record, Source
 from appliance.store import Store
 from appliance.web.listener import listen
 from labeling.page import build_app, serve
@@ -326,6 +326,45 @@ def test_a_look_at_raw_text_writes_an_event_first(store: Store) -> None:
     assert "Call Anna Berg at noon" in shown.text
     looks = [event for event in store.events() if event.verb == "label-look"]
     assert [(one.details["who"], one.details["why"]) for one in looks] == [("rita", "the name is in doubt")]
+
+
+def test_the_overview_tells_a_reviewer_how_far_people_agree(store: Store) -> None:
+    task = a_task(store, texts=[f"text {row}" for row in range(20)])
+    ids = [one.id for one in task.choices]
+    for who in ("ann", "bob"):
+        put(
+            store,
+            task,
+            [
+                Annotation(
+                    uuid.uuid4().hex,
+                    "triage",
+                    f"{row:032x}",
+                    who,
+                    "import",
+                    {"label": ids[row % 2 if row or who == "ann" else 2]},
+                )
+                for row in range(20)
+            ],
+        )
+    page = person(store, "rita", "reviewer").client.get("/tasks/triage/overview").text
+    assert "agreement (alpha)" in page and re.search(r"<b>0\.9\d <small>", page) and page.count("95 %") == 3
+    others = person(store, "eve").client.get("/tasks/triage/overview").text
+    assert "agreement" not in others and "bob" not in others
+
+
+@pytest.mark.parametrize("kind", ["multi", "spans"])
+def test_the_overview_is_there_for_every_kind(store: Store, kind: str) -> None:
+    task = a_task(store, kind=kind, labels=[new_label("yes", target=9), new_label("no", description="when not")])
+    rita = person(store, "rita", "reviewer")
+    label = task.choices[0].id
+    value = {"labels": [label]} if kind == "multi" else {"spans": [{"start": 0, "end": 2, "label": label}]}
+    for who in ("ann", "bob"):
+        put(store, task, [Annotation(uuid.uuid4().hex, "triage", f"{0:032x}", who, "import", value)])
+    enqueue(store, task, [QueueItem("triage", f"{0:032x}", 0, reason="disagreement", review=True)])
+    page = rita.client.get("/tasks/triage/overview").text
+    assert "Wanted" in page and "Agreement" in page
+    assert "What people answered" in rita.cards()[0]["html"]
 
 
 # -- starting -------------------------------------------------------------------------------------------------------------------

@@ -109,7 +109,9 @@ def test_suggestions_are_marked_and_stand_on_no_blind_record(store: Store) -> No
 
 def test_suggestions_are_never_counted_as_labels(store: Store) -> None:
     task, _truth = small_task(store)
-    change_task(store, "triage", rules=with_rule(task, "card", ["card"]))
+    change_task(
+        store, "triage", rules=with_rule(task, "card", ["card", "pin", "chip", "terminal", "银行卡", "密码", "芯片"])
+    )
     next_batch(store, "triage", store.settings.label, 40)
     assert len(list(answers(store, task, sources=SUGGESTIONS))) > 0
     assert next_batch(store, "triage", store.settings.label, 40)["labelled"] == 0

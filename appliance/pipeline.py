@@ -427,6 +427,7 @@ def label_loop(
         if not asked["ended"]:
             step(f"wait {number}", lambda leave=leave: wait(store, task, leave, settings.poll_s))  # type: ignore[misc]
     told = {key: value for key, value in rounds[-1].items() if key not in ("batch", "queued", "enough", "reasons")}
+    told["fell_back"] = next((each["fell_back"] for each in reversed(rounds) if each["fell_back"]), "")
     if name is None:
         return told | {"rounds": rounds}
     applied = step("apply", lambda: label_apply(store, task))

@@ -458,6 +458,9 @@ def push(
     everything: Annotated[
         bool, typer.Option("--all", help=_("Every record of the data set, not only those that wait in the queue."))
     ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help=_("Make a new project there; one from before is left as it is."))
+    ] = False,
     background: Background = False,
     project: Project = "main",
     json: Json = False,
@@ -465,7 +468,7 @@ def push(
     from appliance.words import language as spoken
     from labeling.studio import link_task
 
-    link_task(open_store(project), task, url, _secret(token_file), language or spoken())
+    link_task(open_store(project), task, url, _secret(token_file), language or spoken(), anew)
     _exchange("push", {"task": task, "everything": everything}, project, json, background)
 
 

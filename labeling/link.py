@@ -63,11 +63,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An answer of ours that stands in Label Studio under the number `there`; `content` is what of it was last the same on both sides."""
+    """An answer of ours that stands in Label Studio under the number `there`; `content` is what of it was last the same on both sides.
+
+    Noted with `there` 0 before it is sent, so that after a crash it is looked for under `unique` in the task `task` over there.
+    """
 
     id: str
     there: int
     content: str
+    task: int
+    unique: str
 
 
 def new_link(task: str, url: str, token: str, language: str) -> Link:
@@ -114,10 +119,9 @@ def holding(store: Store, task: str) -> Iterator[None]:
 
 def sent(store: Store, link: Link) -> dict[str, Sent]:
     """Return what was sent to the link's project, by the answer's id; a line that a power cut has torn is left out."""
-    found = (_line(line) for line in _lines(_path(store, link.task, ".sent")))
-    return {
-        row["id"]: Sent(row["id"], row["there"], row["content"]) for row in found if row.get("marker") == link.marker
-    }
+    found = [_line(line) for line in _lines(_path(store, link.task, ".sent"))]
+    rows = [row for row in found if row.pop("marker", "") == link.marker]
+    return {row["id"]: Sent(**row) for row in rows}
 
 
 def note_sent(store: Store, link: Link, rows: Iterable[Sent]) -> None:

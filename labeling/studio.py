@@ -16,7 +16,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -220,13 +220,17 @@ def connect(store: Store, link: Link) -> Iterator[Studio]:
         studio.close()
 
 
-def link_task(store: Store, name: str, url: str | None, token: str | None, language: str = "en") -> Link:
-    """Return a task's link, made or changed: another address is another project; a new token takes the place of the old.
+def link_task(
+    store: Store, name: str, url: str | None, token: str | None, language: str = "en", anew: bool = False
+) -> Link:
+    """Return a task's link, made or changed: another address, or `anew`, is another project; a new token takes the place of the old.
 
     Raises `SettingsError` when there is none yet and address or token are not given.
     """
     found = answers_of.task(store, name)
     link = find_link(store, found.name)
+    if link is not None and anew:
+        url, token, link = url or link.url, token or link.token, None
     if link is None or (url is not None and url.rstrip("/") != link.url):
         if url is None or token is None:
             raise SettingsError(_("name the Label Studio: `--url http://HOST:PORT --token-file FILE`"))
@@ -426,52 +430,55 @@ def _send_answers(
     for number, one in enumerate(due):
         progress("answers", number, len(due))
         text = texts.record(rows[one.record]).text
-        number_there = _send_answer(task, text, one, known.get(one.id), int(there[one.record]["id"]), studio, link)
-        note_sent(store, link, [Sent(one.id, number_there, content_of(one))])
+        number_there = int(there[one.record]["id"])
+        note_sent(store, link, [_send_answer(store, task, text, one, known.get(one.id), number_there, studio, link)])
         counts["withdrawn" if one.state == "withdrawn" else "changed" if one.id in known else "answers"] += 1
     return dict(counts)
 
 
 def _is_due(one: Annotation, known: Sent | None) -> bool:
-    return one.state != "withdrawn" if known is None else known.content != content_of(one)
+    return one.state != "withdrawn" if known is None or not known.there else known.content != content_of(one)
 
 
 def _send_answer(
-    task: LabelTask, text: str, one: Annotation, known: Sent | None, task_there: int, studio: Studio, link: Link
-) -> int:
-    if known is not None and one.state == "withdrawn":
-        with _gone_is_fine():
-            studio.ask("DELETE", f"/api/annotations/{known.there}/")
-        return known.there
-    unique = (
-        _short(link.marker, "answer", one.id) * 2
-    )  # one of all its projects, so that a second project gets the answer too
+    store: Store,
+    task: LabelTask,
+    text: str,
+    one: Annotation,
+    known: Sent | None,
+    task_there: int,
+    studio: Studio,
+    link: Link,
+) -> Sent:
+    unique = _short(link.marker, "answer", f"{one.id} {one.version}") * 2
     body = studio_json.annotation_json(task, text, one, unique)
-    if known is not None:
-        body.pop("unique_id")
-        studio.ask("PATCH", f"/api/annotations/{known.there}/", body)
-        return known.there
-    try:
-        return int(studio.ask("POST", f"/api/tasks/{task_there}/annotations/", body)["id"])
-    except InputError:  # 409: it is there already, and a crash kept us from noting it
-        exported = studio.ask("GET", f"/api/projects/{link.project}/export", exportType="JSON", **{"ids[]": task_there})
-        found = [
-            made["id"]
-            for item in exported
-            for made in item["annotations"]
-            if made["unique_id"].replace("-", "") == unique
-        ]
-        if not found:
-            raise
-        return int(found[0])
+    if known is not None and known.there:
+        with suppress(NotFoundError):  # it was deleted there: what is changed here is said anew
+            _change(studio, f"/api/annotations/{known.there}/", one, body)
+            return replace(known, content=content_of(one))
+    intent = Sent(one.id, 0, content_of(one), task_there, unique)
+    note_sent(store, link, [intent])
+    made = studio.ask("POST", f"/api/tasks/{task_there}/annotations/", body)
+    return replace(intent, there=int(made["id"]))
 
 
-@contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    try:
-        yield
-    except NotFoundError:
-        return
+def _change(studio: Studio, path: str, one: Annotation, body: Mapping[str, Any]) -> None:
+    if one.state == "withdrawn":
+        with suppress(NotFoundError):
+            studio.ask("DELETE", path)
+    else:
+        studio.ask("PATCH", path, {key: value for key, value in body.items() if key != "unique_id"})
+
+
+def _settle(store: Store, link: Link, studio: Studio) -> None:
+    """Look for the answers that were on their way when a crash came: only an export tells the ids that we gave them."""
+    for lost in [one for one in sent(store, link).values() if one.task and not one.there]:
+        exported = studio.ask(
+            "GET", f"/api/projects/{link.project}/export", exportType="JSON", **{"ids[]": lost.task, "download_all_tasks": "true"}
+        )  # fmt: skip
+        made = {one["unique_id"].replace("-", ""): one["id"] for item in exported for one in item["annotations"]}
+        there = made.get(lost.unique, 0)
+        note_sent(store, link, [replace(lost, there=there, task=lost.task if there else 0)])
 
 
 # -- and back ----------------------------------------------------------------------------------------------------------
@@ -499,6 +506,7 @@ def pull(store: Store, task: str, everything: bool = False, studio: Studio | Non
 
 def _pull(store: Store, link: Link, studio: Studio) -> dict[str, Any]:
     task = answers_of.task(store, link.task)
+    _settle(store, link, studio)
     reader = _Reader(store, task, link)
     for page in _touched(studio, link):
         reader.take(page)
@@ -540,7 +548,7 @@ class _Reader:
         self.store, self.task, self.link = store, task, link
         self.texts = Texts(store, dataset_of(store, task))
         self.sent = sent(store, link)
-        self.ours = {one.there: one for one in self.sent.values()}
+        self.ours = {one.there: one for one in self.sent.values() if one.there}
         self.counts = {"new": 0, "changed": 0, "same": 0, "withdrawn": 0, "foreign": 0}
         self.rejected: list[dict[str, Any]] = []
 
@@ -598,10 +606,13 @@ class _Reader:
         ours = self.ours.get(number)
         if ours is None:
             yield answer
-        elif ours.content != content(answer.value, answer.state):
-            here = [one for one in answers_of.answers(self.store, self.task, answer.record) if one.id == ours.id]
-            unchanged = bool(here) and content_of(here[0]) == ours.content
-            yield replace(answer, id=ours.id) if unchanged else answer
+        elif ours.content != (says := content(answer.value, answer.state)):
+            kept = answers_of.answers(self.store, self.task, answer.record)
+            here = next((one for one in kept if one.id == ours.id), None)
+            if here is not None and content_of(here) == says:
+                yield here  # both say the same, and only our note of it is old
+            else:
+                yield replace(answer, id=ours.id) if here and content_of(here) == ours.content else answer
 
 
 def _person(annotation: Mapping[str, Any]) -> str:

@@ -20,8 +20,9 @@ import pytest
 import uvicorn
 
 from appliance.annotations import answers, put, suggest
-from appliance.errors import PolicyError
+from appliance.errors import NotFoundError, PolicyError
 from appliance.schema import Annotation
+from appliance.store import Store
 from labeling import studio, studio_json
 from labeling.backend import Backend, build_app
 from labeling.link import find_link, read_link
@@ -255,31 +256,58 @@ class Cut(httpx.BaseTransport):
         self._real.close()
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_push_may_die_at_any_request(after: bool, server: Server) -> None:
-    """Cut before or after each of its requests and given again, it leaves what an unbroken one leaves."""
-    store, task = labeling(4, "single")
-    linked(store, task, server.url, f"cut {after}")
-    suggest(store, task, "model", "triage@1", {record_id(row): proposal("single", row) for row in range(4)})
-    put(store, task, [Annotation(f"{row:032x}", "intents", record_id(row), "wang", "import", said("single", row)) for row in range(2)])  # fmt: skip
-    number, broke = 1, True
+def broken_everywhere(store: Store, server: Server, after: bool) -> int:
+    """Push, cut before or after its first request, its second, and so on, until one is not cut; returns how many were."""
+    number, broke = 0, True
     while broke:
+        number += 1
         cut = Cut(number, after)
         with suppress(KeyboardInterrupt), closing(Studio(server.url, TOKEN, transport=cut)) as client:
             studio.push(store, "intents", studio=client)
-        broke, number = cut.broke, number + 1
-    studio.push(store, "intents")
-    assert number > 4
+        broke = cut.broke
+    return number - 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_push_may_die_at_any_request(after: bool, server: Server) -> None:
+    """Cut before or after each of its requests and given again, it leaves what an unbroken one leaves, there and here."""
+    store, task = labeling(4, "single")
+    linked(store, task, server.url, f"cut {after}")
+    suggest(store, task, "model", "triage@1", {record_id(row): proposal("single", row) for row in range(4)})
+    given = [Annotation(f"{row:032x}", "intents", record_id(row), "wang", "import", said("single", row)) for row in range(2)]  # fmt: skip
+    put(store, task, given)
+    assert broken_everywhere(store, server, after) > 3
     people = People(server, store, task)
-    query = {"project": read_link(store, "intents").project, "fields": "all", "page_size": 100}
-    there = server.ask("GET", "/api/tasks/", params=query)["tasks"]
-    assert sorted(one["data"]["record"] for one in there) == [record_id(row) for row in range(4)]
-    assert [len(one["predictions"]) for one in there] == [1] * 4
     assert {row: len(one["annotations"]) for row, one in people.tasks().items()} == {0: 1, 1: 1, 2: 0, 3: 0}
-    named = [one for one in server.ask("GET", "/api/projects/", params={"page_size": 100})["results"] if one["id"] == query["project"]]  # fmt: skip
+    assert held(store, task) == {0: said("single", 0), 1: said("single", 1)}
+
+    put(store, task, [replace(given[0], value=said("single", 1)), replace(given[1], state="withdrawn")])
+    suggest(store, task, "model", "triage@2", {record_id(row): proposal("single", row, 0.7) for row in range(4)})
+    assert broken_everywhere(store, server, after) > 3
+    there = people.tasks()
+    assert [len(one["predictions"]) for one in there.values()] == [1] * 4
+    assert {row: len(one["annotations"]) for row, one in there.items()} == {0: 1, 1: 0, 2: 0, 3: 0}
+    assert studio_json.read_answer(task, "", there[0]["annotations"][0]).value == said("single", 1)
+    studio.pull(store, "intents", everything=True)
+    assert [(one.annotator, one.value) for one in answers(store, task)] == [("wang", said("single", 1))]
+
+    put(store, task, [replace(given[1], value=said("single", 3))])  # given again after it was withdrawn
+    assert studio.push(store, "intents")["changed"] == 1
+    assert len(people.tasks()[1]["annotations"]) == 1
     marker = read_link(store, "intents").marker
     everywhere = server.ask("GET", "/api/projects/", params={"page_size": 100})["results"]
-    assert [one["id"] for one in everywhere if marker in one["description"]] == [one["id"] for one in named]
+    assert sum(marker in one["description"] for one in everywhere) == 1
+
+
+def test_a_project_that_is_gone_is_made_anew(server: Server) -> None:
+    store, task = labeling(2, "single")
+    linked(store, task, server.url, "gone")
+    studio.push(store, "intents")
+    server.ask("DELETE", f"/api/projects/{read_link(store, 'intents').project}/")
+    with pytest.raises(NotFoundError, match="/api/projects/"):
+        studio.push(store, "intents")
+    studio.link_task(store, "intents", None, None, anew=True)
+    assert studio.push(store, "intents")["tasks"] == 2
 
 
 def skerry(*words: str) -> subprocess.Popen[str]:

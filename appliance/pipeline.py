@@ -336,7 +336,7 @@ def promote(
             raise SettingsError(
                 _("`--approve` lets a model go live; `--to {stage}` needs no approval, leave it out", stage=to)
             )
-        given = approve(store, approval_of(name), found.id, key, settings.approvals)
+        given = approve(store, approval_of(name, min_score, min_scores), found.id, key, settings.approvals)
         if not given.enough:
             return {"release": name, "stage": "waiting", "version": found.id[:12]} | {
                 "approved_by": list(given.owners),

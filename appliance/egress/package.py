@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ _IDS = re.compile(rb"[0-9a-f]{12,64}")
 _BLOCK_BYTES = 1024**2
 _NUMBERS, _SHORT = (".onnx", ".safetensors"), 8
 _VOCABULARY = "tokenizer.json"
+_SECTIONS = ("base", "training", "metrics", "egress")  # of a card: those whose fields bear names of ours
 
 
 def pack(folder: Path, out: Path) -> None:
@@ -63,7 +65,7 @@ def require_clean(folder: Path, names: Mapping[str, str], ids: Iterable[str], ow
 
     Ids are compared by 12 hex digits and more. All that a package says is chosen word by word; this is the second look.
     """
-    known, mine = set(ids), tuple(own)
+    known, mine, ours = set(ids), tuple(own), _words(folder)
     starts = {identity[:12] for identity in known}
     for path in sorted(folder.iterdir()):
         content, numbers = path.read_bytes(), path.suffix in _NUMBERS
@@ -72,8 +74,21 @@ def require_clean(folder: Path, names: Mapping[str, str], ids: Iterable[str], ow
                 continue
             if path.name == _VOCABULARY and name.isalnum():  # `apollo`: a word, chosen as every other one
                 continue
+            if name.casefold() in ours:  # a machine called `model`: every package says that word
+                continue
             if re.search(rb"(?<!\w)" + re.escape(name.encode()) + rb"(?!\w)", content):
                 raise PolicyError(_("`{file}` would hold {what}; nothing leaves", file=path.name, what=what))
         for found in {match.decode() for match in _IDS.findall(content)}:
             if (found in known or (len(found) >= 12 and found[:12] in starts)) and not found.startswith(mine):
                 raise PolicyError(_("`{file}` would hold {what}; nothing leaves", file=path.name, what=_("an id")))
+
+
+def _words(folder: Path) -> set[str]:
+    """The words that a package of ours says of itself, whatever is in it: its files' names, and the names of its cards' fields."""
+    found = {part for path in folder.iterdir() for part in path.name.split(".")}
+    for path in (folder / "card.json", folder / "data.json"):
+        if path.exists():
+            card = json.loads(path.read_bytes())
+            found |= card.keys()
+            found |= {key for name in _SECTIONS if isinstance(card.get(name), dict) for key in card[name]}
+    return {word.casefold() for word in found}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError
-from appliance.files import write_durably
+from appliance.files import locked, write_durably
 from appliance.keys import Keys
 from appliance.log import log
 from appliance.monitor import lines
@@ -71,16 +71,25 @@ class Outbox:
         self._room = min(self._most_at_once, self._room + most * passed_s / _DAY_S)
         if self._day != _today():
             self._day, self._kept, self._seen = _today(), 0, set()
-        day, kept = _read_day(self._folder)  # another server of this project may have kept some
-        self._kept = max(self._kept, kept if day == self._day else 0)
         self._counted_s += passed_s
         if self._counted_s >= _COUNT_S:  # the job worker takes some from time to time
             self._waiting, self._counted_s = _count(self._folder), 0.0
         pending = [self._pending.popleft() for _ in range(len(self._pending))]
-        for release, version, text, answer in sorted(pending, key=lambda row: row[3].score):
-            if self._room >= 1 and self._kept < most and self._waiting < self._settings.max_rows:
-                self._keep(release, version, text, answer)
+        if pending and self._room >= 1:
+            self._keep_some(sorted(pending, key=lambda row: row[3].score))
         self._metrics.outbox_texts.set(self._waiting)
+
+    def _keep_some(self, rows: Iterable[tuple[str, str, str, Prediction]]) -> None:
+        # One server of the project after the other, each counting what the others have kept: the limits are for all of them together.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(self._folder / ".lock"):
+            day, kept = _read_day(self._folder)
+            self._kept = max(self._kept, kept if day == self._day else 0)
+            self._waiting, self._counted_s = _count(self._folder), 0.0
+            for release, version, text, answer in rows:
+                room = self._waiting < self._settings.max_rows and self._kept < self._settings.rows_a_day
+                if room and self._room >= 1:
+                    self._keep(release, version, text, answer)
 
     def _keep(self, release: str, version: str, text: str, answer: Prediction) -> None:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -158,10 +158,15 @@ def _to_web(address: str, ca: Path | None) -> Receiver:
 def _connection(url: SplitResult, ca: Path | None) -> http.client.HTTPConnection:
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
-    _in_the_network(host, port, socket.SOCK_STREAM)
+    _family, where = _in_the_network(host, port, socket.SOCK_STREAM)
     if url.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=ssl.create_default_context(cafile=ca))
+        connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    else:
+        context = ssl.create_default_context(cafile=ca)
+        connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+    # To the address that was looked at: asked again, a name may have another one.
+    connection._create_connection = lambda _named, *rest: socket.create_connection(where, *rest)  # type: ignore[attr-defined]
+    return connection
 
 
 def _as_alertmanager(alert: Alert) -> Mapping[str, object]:

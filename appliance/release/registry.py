@@ -120,7 +120,7 @@ def promote(
         if current and to != "live" and current.target.version == model.id:
             raise PolicyError(_("`{model}` is the live version of `{name}` already", model=model.reference, name=name))
         if to == "live":
-            _require_approvals(store, name, model.id, needed)
+            _require_approvals(store, approval_of(name, min_score, limits), name, model.id, needed)
         target = Target(
             version=model.id,
             folder=model.folder.relative_to(store.home).as_posix(),
@@ -133,7 +133,7 @@ def promote(
         share = {"percent": percent} if to == "canary" else {}
         store.event("promote", (model.id,), release=name, stage=to, min_score=min_score, **share)
         if to == "live" and needed:
-            spend(store, approval_of(name), model.id)
+            spend(store, approval_of(name, min_score, limits), model.id)
         return _write(store, _promoted(store, current, name, target, to, percent))
 
 
@@ -141,11 +141,12 @@ def go_live(store: Book, name: str, version: str, needed: int = 0, **why: Any) -
     """Make the canary `version` live; False when it is the canary no more. Raises `PolicyError` without `needed` approvals."""
 
     def change(current: Pointer, canary: Target) -> Pointer:
-        _require_approvals(store, name, version, needed)
+        action = approval_of(name, canary.min_score, canary.min_scores)
+        _require_approvals(store, action, name, version, needed)
         verify(store.home, canary)
         store.event("promote", (version,), release=name, stage="live", **why)
         if needed:
-            spend(store, approval_of(name), version)
+            spend(store, action, version)
         return _promoted(store, current, name, replace(canary, changed=store.now()), "live", 0)
 
     return _change_canary(store, name, version, change)
@@ -231,15 +232,15 @@ def _check(model: Model, name: str, to: str, min_score: float, min_scores: Mappi
         )
 
 
-def _require_approvals(store: Book, name: str, version: str, needed: int) -> None:
+def _require_approvals(store: Book, action: str, name: str, version: str, needed: int) -> None:
     if needed < 1:
         return
-    there = approvals(store, approval_of(name), version, needed)
+    there = approvals(store, action, version, needed)
     if not there.enough:
         raise PolicyError(
             _(
                 "`{model}` needs the approval of {needed} people to go live as `{name}` and has {count} ({owners}); "
-                "each runs `skerry promote MODEL@{model} --release {name} --approve` with a key of their own",
+                "each runs `skerry promote MODEL@{model} --release {name} --approve` with a key of their own and the same `--min-score`",
                 model=version[:12],
                 needed=needed,
                 name=name,
@@ -249,9 +250,11 @@ def _require_approvals(store: Book, name: str, version: str, needed: int) -> Non
         )
 
 
-def approval_of(name: str) -> str:
-    """Return the action that people approve when a model goes live as the release `name` (see `approvals`)."""
-    return f"promote {name}"
+def approval_of(name: str, min_score: float = 0.0, min_scores: Mapping[str, float] | None = None) -> str:
+    """Return the action that people approve when a model goes live as the release `name`, with the scores below which it abstains (see `approvals`)."""
+    limits = ({"": min_score} if min_score else {}) | dict(min_scores or {})
+    told = json.dumps(limits, sort_keys=True, ensure_ascii=False)
+    return f"promote {name}" + (f" min-score {told}" if limits else "")
 
 
 def _at(pointer: Pointer | None, stage: str) -> Target | None:

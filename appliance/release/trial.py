@@ -49,7 +49,8 @@ class Comparison:
     """One metric of both versions. `worse` and `safe` are logarithms of stakes.
 
     `worse` grows when the canary's share of bad outcomes is above the live version's plus `margin`, `safe` when it is
-    below: each is small, whatever happens, when its bet is wrong.
+    below: each is small, whatever happens, when its bet is wrong. `alone` is bet while the live version has answered
+    nobody, as where one client asks and falls to the canary: against a share of bad ones of at most the margin.
     """
 
     margin: float
@@ -57,16 +58,29 @@ class Comparison:
     canary: Share = field(default_factory=Share)
     worse: float = 0.0
     safe: float = 0.0
+    alone: float = 0.0
     _live: Share = field(default_factory=Share)  # of the open block
     _canary: Share = field(default_factory=Share)
+
+    @property
+    def unpaired(self) -> Share:
+        """What the canary has answered since the live version last did."""
+        return self._canary
 
     @property
     def within(self) -> bool:
         """Whether the canary's share, as counted, is at most the live version's plus the margin."""
         return self.canary.guess <= self.live.guess + self.margin
 
+    @property
+    def live_seen(self) -> bool:
+        """Whether the live version has answered anybody."""
+        return bool(self.live.seen or self._live.seen)
+
     def add(self, canary: bool, bad: bool) -> bool:
         """Count one outcome. True when it closed a block: one that both versions have a part in."""
+        if canary and not self.live_seen:
+            self.alone += log_alone(self._canary.guess, bad, self.margin)
         (self._canary if canary else self._live).add(bad)
         if not (self._live.seen and self._canary.seen):
             return False
@@ -92,6 +106,17 @@ def log_stake(a: Share, b: Share, p: float, q: float, margin: float) -> float:
         return 0.0
     x = _nearest(a.seen, b.seen, p, q, margin)
     return _log_ratio(a, p, x) + _log_ratio(b, q, x + margin)
+
+
+def log_alone(guess: float, bad: bool, margin: float) -> float:
+    """Return by how much (natural logarithm) one outcome multiplies a stake against "the share is <= margin".
+
+    `guess` is the share before it. The factor is a likelihood ratio, whose mean is 1 at the margin and less below it (J. Ville, 1939).
+    """
+    null = max(margin, 1 - _NEARLY_ONE)
+    if guess <= null:
+        return 0.0
+    return math.log(guess / null) if bad else math.log((1 - guess) / (1 - null))
 
 
 def _nearest(a: int, b: int, p: float, q: float, margin: float) -> float:
@@ -177,10 +202,13 @@ class Trial:
     def verdict(self, step_s: float, last: bool) -> Verdict:
         """Say what to do after `step_s` seconds in this step; before the `last` one ends the canary must be shown to be safe.
 
-        The three metrics share `false_alarm` (Bonferroni): a canary within its limits is rolled back at any time with
+        The three metrics share `false_alarm` (Bonferroni) with the bet on failures of a canary that answers alone: a canary within its limits is rolled back at any time with
         that probability at most; one that fails or lags beyond a limit goes live with that probability at most for each.
         """
-        alarm = math.log(len(METRICS) / self._settings.false_alarm)
+        alarm = math.log((len(METRICS) + 1) / self._settings.false_alarm)
+        errors = self.comparisons["errors"]
+        if not errors.live_seen and errors.alone >= alarm:
+            return Verdict("rollback", self._why("errors-alone", "errors"))
         for name, one in self.comparisons.items():
             if one.worse >= alarm:
                 return Verdict("rollback", self._why(name, name))
@@ -206,12 +234,12 @@ class Trial:
         """Return what was counted for a metric, its limit, and the stake against the canary (1 = nothing is known)."""
         one = self.comparisons[name]
         return {
-            "canary_seen": one.canary.seen,
-            "canary_bad": one.canary.bad,
+            "canary_seen": one.canary.seen + one.unpaired.seen,
+            "canary_bad": one.canary.bad + one.unpaired.bad,
             "live_seen": one.live.seen,
             "live_bad": one.live.bad,
             "limit": one.margin,
-            "evidence": round(math.exp(min(one.worse, 50.0)), 2),
+            "evidence": round(math.exp(min(one.worse if one.live_seen else one.alone, 50.0)), 2),
         }
 
     def _why(self, reason: str, name: str) -> dict[str, Any]:

@@ -130,3 +130,13 @@ def test_a_machine_may_be_called_like_a_word_of_the_vocabulary(folder: Path) -> 
     require_clean(folder, {"the machine": "apollo"}, [], [])
     with pytest.raises(PolicyError, match=r"`tokenizer.json` would hold the machine"):
         require_clean(folder, {"the machine": "gpu-7"}, [], [])
+
+
+@pytest.mark.parametrize("name", ["model", "base", "data", "Card", "licence"])
+def test_a_machine_may_bear_the_name_of_a_word_that_every_package_says(folder: Path, name: str) -> None:
+    (folder / "card.json").write_text('{"model": "triage", "base": {"name": "minilm", "licence": "MIT"}}')
+    (folder / "data.json").write_text('{"rows": 10, "labels": {"apollo": 10}}')
+    (folder / "data.md").write_text("# Data card of the model and its base, with a licence")
+    require_clean(folder, {"the machine": name}, [], [])
+    with pytest.raises(PolicyError):  # a label is no word of ours
+        require_clean(folder, {"the machine": "apollo"}, [], [])

@@ -119,6 +119,14 @@ def test_a_full_outbox_takes_no_more_and_a_giant_text_never_goes_in(store: Store
     assert outbox.waiting(store.home, "main") == {"triage": 7}
 
 
+def test_two_servers_of_a_project_share_the_room(store: Store) -> None:
+    settings = OutboxSettings(rows_a_day=10_000, max_rows=7)
+    for first, box in enumerate([filled(store, settings), filled(store, settings)] * 3):
+        unsure(box, 3, 3 * first)
+        box.work(0)
+    assert outbox.waiting(store.home, "main") == {"triage": 7}
+
+
 def test_a_crash_while_they_are_taken_gives_the_same_records_again(store: Store) -> None:
     box = filled(store)
     unsure(box, 3)

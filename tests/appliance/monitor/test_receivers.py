@@ -115,6 +115,30 @@ def test_a_web_address_gets_what_alertmanager_would_post(web: http.server.Thread
     )
 
 
+def test_the_address_that_was_looked_at_is_the_one_that_is_asked(
+    web: http.server.ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that gives another address the second time sends nothing outside."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, **_options: Any) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+
+    send = receivers(AlertsSettings(webhook=f"http://alerts.lan:{web.server_port}/hook/200"))["webhook"]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **options: (
+            look_up(host, *rest, **options) if host == "alerts.lan" else real(host, *rest, **options)
+        ),
+    )
+    send(FIRING)
+    assert asked == ["alerts.lan"]
+    assert len(got(web)) == 1
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_another_answer_is_a_failure_and_no_redirection_is_followed(
     web: http.server.ThreadingHTTPServer, status: int

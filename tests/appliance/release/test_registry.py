@@ -375,6 +375,18 @@ def test_a_trial_needs_nobody_and_the_guard_cannot_go_live_alone(store: Store) -
     assert go_live(store, "triage", canary.id, needed=2)
 
 
+def test_an_approval_is_for_the_scores_that_it_was_given_for(store: Store) -> None:
+    (model,) = models(store, 1)
+    for owner in ("ann", "bo"):
+        approve(store, approval_of("triage", 0.5), model.id, add_key(store, owner)[1])
+    for scores in ({}, {"min_score": 0.4}, {"min_score": 0.5, "min_scores": {LABELS[0]: 0.9}}):
+        with pytest.raises(PolicyError, match="nobody yet"):
+            promote(store, model, "triage", needed=2, **scores)  # type: ignore[arg-type]
+    assert promote(store, model, "triage", min_score=0.5, needed=2).min_score == 0.5
+    with pytest.raises(PolicyError, match="nobody yet"):  # it was for once
+        promote(store, model, "other", min_score=0.5, needed=2)
+
+
 def test_what_two_people_approved_can_be_done_once(store: Store) -> None:
     first, second = models(store, 2)
     for model in (first, second):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.release.trial import Comparison, Outcome, Share, Trial, Verdict, log_stake
+from appliance.release.trial import Comparison, Outcome, Share, Trial, Verdict, log_alone, log_stake
 from appliance.settings import ReleaseSettings
 
 SHARES = [0.0, 0.001, 0.01, 0.05, 0.3, 0.5, 0.9, 1.0]
@@ -158,3 +158,37 @@ def test_a_canary_whose_judged_answers_are_beyond_the_limit_does_not_go_live() -
     verdict = trial.verdict(3600, last=True)
     assert verdict.action == "hold" and verdict.why["reason"].startswith("accuracy-")
     assert trial.verdict(3600, last=False).action == "advance"
+
+
+@given(guesses, st.sampled_from([0.0, 0.01, 0.05, 0.3]), st.sampled_from(SHARES))
+def test_a_bet_on_a_canary_alone_never_wins_on_average_when_it_is_wrong(
+    guess: float, margin: float, true: float
+) -> None:
+    if true <= margin:
+        gain = true * math.exp(log_alone(guess, True, margin)) + (1 - true) * math.exp(log_alone(guess, False, margin))
+        assert gain <= 1 + 1e-6
+
+
+def test_a_canary_that_answers_alone_and_fails_is_rolled_back() -> None:
+    """One client, which the draw gave to the canary: there is nobody to compare with."""
+    trial = Trial(ReleaseSettings())
+    for _request in range(10):
+        trial.add(Outcome(True, 0.01, failed=True))
+    verdict = trial.verdict(1.0, last=False)
+    assert (verdict.action, verdict.why["reason"]) == ("rollback", "errors-alone")
+    assert verdict.why["canary_bad"] == 10
+
+
+def test_a_canary_that_answers_alone_and_well_stays_on_trial() -> None:
+    trial = Trial(ReleaseSettings())
+    for number in range(5000):
+        trial.add(Outcome(True, 0.01, failed=number % 500 == 0))
+        assert trial.verdict(1.0, last=False).action == "hold"
+
+
+def test_what_was_bet_alone_counts_no_more_once_the_live_version_answers() -> None:
+    trial = Trial(ReleaseSettings())
+    for _request in range(10):
+        trial.add(Outcome(True, 0.01, failed=True))
+    trial.add(Outcome(False, 0.9, failed=True))  # it fails as well
+    assert trial.verdict(1.0, last=False).action == "hold"

@@ -459,7 +459,18 @@ BROUGHT = {
 }
 
 # What the peers of a benchmark need, each in an environment of its own; `int8.py` lies beside them.
-PEERS = {"argus_redact", "bentoml", "int8", "litserve", "mosec", "scrubadub", "tritonclient"}
+PEERS = {
+    "argus_redact",
+    "bentoml",
+    "cleanlab",
+    "int8",
+    "litserve",
+    "mosec",
+    "scrubadub",
+    "skactiveml",
+    "small_text",
+    "tritonclient",
+}
 # The vendor's own packages, which no index that we use serves: taken where a site has installed them.
 VENDOR = {"tensorrt", "cuda"}
 

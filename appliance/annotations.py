@@ -32,6 +32,7 @@ LEASE_S = 120
 ANSWERS = "answers.jsonl"  # of a data set labelled with several labels or spans: one line a record
 _EVERYBODY = 1_000_000  # people a gold question waits for: it is asked of each
 _PAGE_ROWS = 5_000
+_CHUNK_ROWS = 500  # names in one IN (...)
 _NOTE = "label note"
 _DOUBTS = ("flagged", "disagreement", "skipped")  # what sends a record to a reviewer by itself
 
@@ -275,18 +276,31 @@ def enqueue(store: Store, task: LabelTask, items: Iterable[QueueItem], again: bo
     With `again` it is asked anew, of those too who answered before. One with the reason `gold` is asked of everybody who has not answered it. A share `task.overlap` of the records, chosen by their ids, needs
     `overlap_people` (a setting of the task, 2) answers.
     """
-    people = int(task.settings.get("overlap_people", 2))
-    added = 0
+    people, given = int(task.settings.get("overlap_people", 2)), list(items)
     with store.writing() as connection:
-        since = connection.execute(sa.select(sa.func.max(_annotations.c.number))).scalar() or 0
-        for item in items:
-            values = _queue_values(store, task, item, people)
-            if again or item.reason == "gold":
-                here = _item_at(store, task.name, item.record, item.review)
-                connection.execute(_queue.delete().where(*here))
-            values["since"] = since if again or item.reason == "gold" else 0
-            added += connection.execute(_queue.insert().prefix_with("OR IGNORE").values(**values)).rowcount
-    return added
+        last = connection.execute(sa.select(sa.func.max(_annotations.c.number))).scalar() or 0
+        anew = [item for item in given if again or item.reason == "gold"]
+        _each(connection, _queue.delete().where(*_bound(_queue, store, task.name)), [_key(item) for item in anew])
+        before = connection.execute(sa.select(sa.func.count()).select_from(_queue)).scalar() or 0
+        rows = [_queue_values(store, task, item, people) | {"since": last if again or item.reason == "gold" else 0} for item in given]  # fmt: skip
+        _each(connection, _queue.insert().prefix_with("OR IGNORE"), rows)
+        after = connection.execute(sa.select(sa.func.count()).select_from(_queue)).scalar() or 0
+    return int(after - before)
+
+
+def _each(connection: sa.Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(statement, rows)
+
+
+def _bound(table: sa.Table, store: Store, task: str) -> tuple[Any, ...]:
+    # the rows of one record, ordinary or for review: executed with many keys at once
+    here = (table.c.record == sa.bindparam("at"), table.c.review == sa.bindparam("for_review"))
+    return *_at(table, store, task), *here
+
+
+def _key(one: QueueItem | Annotation) -> dict[str, Any]:
+    return {"at": one.record, "for_review": one.review}
 
 
 def _queue_values(store: Store, task: LabelTask, item: QueueItem, people: int) -> dict[str, Any]:
@@ -383,7 +397,8 @@ def _live(store: Store, task: str, record: Any, review: Any, person: str) -> tup
 def _answered(store: Store, task: str, person: str) -> Any:
     mine = sa.select(_annotations.c.number).where(
         *_at(_annotations, store, task), _annotations.c.record == _queue.c.record, _annotations.c.review == _queue.c.review,
-        _annotations.c.annotator == person, _annotations.c.current, _annotations.c.state != "withdrawn",
+        # not by the index of the person, who may have answered thousands: a record has few answers
+        sa.func.ifnull(_annotations.c.annotator, "") == person, _annotations.c.current, _annotations.c.state != "withdrawn",
         _annotations.c.source.in_(PEOPLE), sa.or_(_annotations.c.number > _queue.c.since, _queue.c.reason == "gold"),
     )  # fmt: skip
     return sa.exists(mine.correlate(_queue))
@@ -408,12 +423,13 @@ def _gold(store: Store, task: str, person: str) -> sa.Select[Any]:
 
 
 def _held(connection: sa.Connection, store: Store, task: str, person: str, reviewer: bool) -> list[QueueItem]:
-    mine = sa.and_(_leases.c.project == _queue.c.project, _leases.c.task == _queue.c.task, _leases.c.record == _queue.c.record, _leases.c.review == _queue.c.review)  # fmt: skip
-    query = _open(store, task, person).join(_leases, mine)
-    query = query.where(_leases.c.person == person, _leases.c.until > time.time())
+    live = (*_at(_leases, store, task), _leases.c.person == person, _leases.c.until > time.time())
+    mine = connection.execute(sa.select(_leases.c.record, _leases.c.review).where(*live)).all()
+    query = _open(store, task, person).where(_queue.c.record.in_([record for record, _review in mine]))
     query = query if reviewer else query.where(~_queue.c.review)
     rows = connection.execute(query.order_by(_queue.c.review.desc(), _queue.c.batch, _queue.c.place)).mappings()
-    return [QueueItem(**row) for row in rows]
+    held = {(record, bool(review)) for record, review in mine}
+    return [QueueItem(**row) for row in rows if (row["record"], row["review"]) in held]
 
 
 def _gold_is_due(connection: sa.Connection, store: Store, task: Mapping[str, Any], person: str) -> bool:
@@ -458,7 +474,9 @@ def save(store: Store, annotation: Annotation, expected_version: int = 0) -> Ann
             _check_turn(connection, store, annotation)
         if last and (last.annotator, last.record) != (annotation.annotator, annotation.record):
             raise PolicyError(_("this answer is another person's"))
-        return _add(connection, store, replace(annotation, version=expected_version + 1, created=""))
+        saved = replace(annotation, version=expected_version + 1, created=store.now())
+        _add(connection, store, annotation.task, [saved])
+        return saved
 
 
 def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
@@ -471,7 +489,8 @@ def withdraw(store: Store, identity: str, annotator: str) -> Annotation:
             raise PolicyError(_("this answer is another person's"))
         if last.state == "withdrawn":
             return last
-        undone = _add(connection, store, replace(last, version=last.version + 1, state="withdrawn", created=""))
+        undone = replace(last, version=last.version + 1, state="withdrawn", created=store.now())
+        _add(connection, store, last.task, [undone])
         item = QueueItem(last.task, last.record, 0, review=last.review)
         _hold(connection, store, item, annotator, time.time() + LEASE_S)
         return undone
@@ -484,14 +503,33 @@ def put(store: Store, task: LabelTask, answers: Iterable[Annotation]) -> dict[st
     """
     counts = {"new": 0, "changed": 0, "same": 0}
     with store.writing() as connection:
-        for answer in answers:
-            _check(task, answer, PEOPLE)
-            last = _last(connection, store, answer.id)
-            fate = "new" if last is None else "same" if _same(last, answer) else "changed"
-            counts[fate] += 1
-            if fate != "same":
-                _add(connection, store, replace(answer, version=last.version + 1 if last else 1))
+        for chunk in _chunks(answers):
+            known = _newest(connection, store, [one.id for one in chunk])
+            made = []
+            for answer in chunk:
+                _check(task, answer, PEOPLE)
+                last = known.get(answer.id)
+                fate = "new" if last is None else "same" if _same(last, answer) else "changed"
+                counts[fate] += 1
+                if fate != "same":
+                    version = last.version + 1 if last else 1
+                    made.append(replace(answer, version=version, created=answer.created or store.now()))
+            _add(connection, store, task.name, made)
     return counts
+
+
+def _chunks(answers: Iterable[Annotation]) -> Iterator[list[Annotation]]:
+    # a few hundred at a time, and no two of them about the same record: the later one must see the earlier
+    chunk: dict[str, Annotation] = {}
+    ids: set[str] = set()
+    for answer in answers:
+        if len(chunk) >= _CHUNK_ROWS or answer.record in chunk or answer.id in ids:
+            yield list(chunk.values())
+            chunk, ids = {}, set()
+        chunk[answer.record] = answer
+        ids.add(answer.id)
+    if chunk:
+        yield list(chunk.values())
 
 
 def suggest(store: Store, task: LabelTask, source: str, annotator: str, values: Answers) -> int:
@@ -586,6 +624,18 @@ def progress(store: Store, task: str) -> dict[str, Any]:
     }
 
 
+def tally(store: Store, task: str, person: str) -> dict[str, int]:
+    """Count what a page shows while people work: items `queued`, `open` and waiting for `review`, and the person's own answers (`mine`)."""
+    count, review, closed = sa.func.count(), _queue.c.review, _queue.c.closed
+    waiting = (count.filter(~review), count.filter(~review, ~closed, _queue.c.reason != "gold"), count.filter(review, ~closed))  # fmt: skip
+    theirs = (*_at(_annotations, store, task), _annotations.c.annotator == person, _annotations.c.current)
+    given = (_annotations.c.state != "withdrawn", _annotations.c.source.in_(PEOPLE))
+    with store.reading() as connection:
+        queued, still, reviews = connection.execute(sa.select(*waiting).where(*_at(_queue, store, task))).one()
+        mine = connection.execute(sa.select(count).where(*theirs, *given)).scalar() or 0
+    return {"queued": queued, "open": still, "review": reviews, "mine": mine}
+
+
 def _people(rows: Iterable[Any]) -> list[dict[str, Any]]:
     by: dict[str, list[Any]] = {}
     for row in rows:
@@ -660,48 +710,70 @@ def _check_turn(connection: sa.Connection, store: Store, answer: Annotation) -> 
 
 
 def _last(connection: sa.Connection, store: Store, identity: str) -> Annotation | None:
-    query = sa.select(_annotations).where(_annotations.c.id == identity, _annotations.c.project == store.project)
-    row = connection.execute(query.order_by(_annotations.c.version.desc()).limit(1)).mappings().first()
-    return _annotation(store, dict(row)) if row else None
+    return _newest(connection, store, [identity]).get(identity)
+
+
+def _newest(connection: sa.Connection, store: Store, ids: list[str]) -> dict[str, Annotation]:
+    query = sa.select(_annotations).where(_annotations.c.id.in_(ids), _annotations.c.project == store.project)
+    rows = connection.execute(query.order_by(_annotations.c.version)).mappings().all()
+    return {row["id"]: _annotation(store, dict(row)) for row in rows}
 
 
 def _same(there: Annotation, given: Annotation) -> bool:
     return all(getattr(there, name) == getattr(given, name) for name in ("task", "record", "annotator", "value", "state", "note", "review"))  # fmt: skip
 
 
-def _add(connection: sa.Connection, store: Store, answer: Annotation) -> Annotation:
-    made = answer if answer.created else replace(answer, created=store.now())
-    earlier = _annotations.c.id == answer.id
-    if answer.source != "studio" and answer.state != "withdrawn":
-        # a person has one answer to a record: the newest, also where it was asked for again under another id
-        theirs = (_annotations.c.annotator == answer.annotator, _annotations.c.source == answer.source)
-        earlier = sa.or_(earlier, sa.and_(_annotations.c.review == answer.review, *theirs))
-    here = (*_at(_annotations, store, answer.task), _annotations.c.record == answer.record, _annotations.c.current)
-    connection.execute(_annotations.update().where(*here, earlier).values(current=False))
-    connection.execute(_annotations.insert().values(**_values(store, made)))
-    mine = (*_at(_leases, store, answer.task), _leases.c.record == answer.record, _leases.c.review == answer.review)
-    connection.execute(_leases.delete().where(*mine, _leases.c.person == answer.annotator))
-    _count(connection, store, answer)
-    return made
+def _add(connection: sa.Connection, store: Store, task: str, made: list[Annotation]) -> None:
+    """Write answers, each about a record of its own."""
+    here = (*_bound(_annotations, store, task), _annotations.c.current)
+    retire = _annotations.update().values(current=False)
+    changed = [_key(one) | {"known": one.id} for one in made if one.version > 1]
+    _each(connection, retire.where(*here, _annotations.c.id == sa.bindparam("known")), changed)
+    # a person has one answer to a record: the newest, also where it was asked for again under another id
+    only = [_key(one) | {"who": one.annotator, "how": one.source} for one in made if one.source != "studio" and one.state != "withdrawn"]  # fmt: skip
+    theirs = (_annotations.c.annotator == sa.bindparam("who"), _annotations.c.source == sa.bindparam("how"))
+    _each(connection, retire.where(*here, *theirs), only)
+    _each(connection, _annotations.insert(), [_values(store, one) for one in made])
+    done = _leases.delete().where(*_bound(_leases, store, task), _leases.c.person == sa.bindparam("who"))
+    _each(connection, done, [_key(one) | {"who": one.annotator} for one in made])
+    _count(connection, store, task, {(one.record, one.review) for one in made})
 
 
-def _count(connection: sa.Connection, store: Store, answer: Annotation) -> None:
-    here = _item_at(store, answer.task, answer.record, answer.review)
-    item = connection.execute(sa.select(_queue).where(*here)).mappings().first()
-    if item is None:
-        return
-    given = sa.select(_annotations.c.state, _annotations.c.value).where(
-        *_at(_annotations, store, answer.task), _annotations.c.record == answer.record, _annotations.c.review == answer.review,
-        _annotations.c.current, _annotations.c.source.in_(PEOPLE), _annotations.c.number > item["since"],
+def _count(connection: sa.Connection, store: Store, task: str, touched: set[tuple[str, bool]]) -> None:
+    """Bring the items of these records up to what was answered, and ask a reviewer where people are done and in doubt."""
+    records = {record for record, _review in touched}
+    found = connection.execute(sa.select(_queue).where(*_at(_queue, store, task), _queue.c.record.in_(records)))
+    items = {(row["record"], row["review"]): dict(row) for row in found.mappings()}
+    columns = (_annotations.c.record, _annotations.c.review, _annotations.c.state, _annotations.c.value, _annotations.c.number)  # fmt: skip
+    given = sa.select(*columns).where(
+        *_at(_annotations, store, task), _annotations.c.record.in_({record for record, _review in items}), _annotations.c.current,
+        _annotations.c.source.in_(PEOPLE), _annotations.c.state != "withdrawn",
     )  # fmt: skip
-    there = [row for row in connection.execute(given).all() if row.state != "withdrawn"]
-    states = [row.state for row in there]
-    closed = states.count("submitted") >= item["needed"] or "flagged" in states or states.count("skipped") > 1
-    values = {"answers": states.count("submitted"), "attempts": len(states), "closed": closed}
-    connection.execute(_queue.update().where(*here).values(**values))
-    if not answer.review and item["reason"] != "gold":
-        said = [row.value for row in there if row.state == "submitted"]
-        _ask_reviewer(connection, store, dict(item), _doubt(states, said) if closed else "")
+    said: dict[tuple[str, bool], list[Any]] = {}
+    for row in connection.execute(given).all() if items else ():
+        said.setdefault((row.record, row.review), []).append(row)
+    changed: list[dict[str, Any]] = []
+    doubts: list[dict[str, Any]] = []
+    settled: list[dict[str, Any]] = []
+    for key in touched & items.keys():
+        item = items[key]
+        rows = [row for row in said.get(key, ()) if row.number > item["since"]]
+        states = [row.state for row in rows]
+        closed = states.count("submitted") >= item["needed"] or "flagged" in states or states.count("skipped") > 1
+        changed.append(dict(zip(("at", "for_review"), key, strict=True)) | {"a": states.count("submitted"), "t": len(states), "c": closed})  # fmt: skip
+        if not key[1] and item["reason"] != "gold":
+            reason = _doubt(states, [row.value for row in rows if row.state == "submitted"]) if closed else ""
+            (doubts if reason else settled).append(item | {"reason": reason})
+    values: dict[str, Any] = {
+        name: sa.bindparam(short) for name, short in (("answers", "a"), ("attempts", "t"), ("closed", "c"))
+    }
+    _each(connection, _queue.update().where(*_bound(_queue, store, task)).values(values), changed)
+    fresh = {"review": True, "needed": 1, "answers": 0, "attempts": 0, "closed": False, "since": 0}
+    _each(connection, _queue.insert().prefix_with("OR IGNORE"), [item | fresh for item in doubts])
+    # where people have come to agree by themselves, no reviewer is asked any more
+    waiting = (~_queue.c.closed, sa.or_(*(_queue.c.reason == doubt for doubt in _DOUBTS)))
+    over = _queue.delete().where(*_bound(_queue, store, task), *waiting)
+    _each(connection, over, [{"at": item["record"], "for_review": True} for item in settled])
 
 
 def _doubt(states: list[str], said: list[Mapping[str, Any]]) -> str:
@@ -711,15 +783,6 @@ def _doubt(states: list[str], said: list[Mapping[str, Any]]) -> str:
     if any(parts(one) != parts(said[0]) for one in said):
         return "disagreement"
     return "" if said else "skipped"
-
-
-def _ask_reviewer(connection: sa.Connection, store: Store, item: dict[str, Any], reason: str) -> None:
-    fresh = {"review": True, "reason": reason, "needed": 1, "answers": 0, "attempts": 0, "closed": False, "since": 0}
-    if reason:
-        connection.execute(_queue.insert().prefix_with("OR IGNORE").values(**item | fresh))
-    else:  # people have come to agree by themselves
-        here = _item_at(store, item["task"], item["record"], True)
-        connection.execute(_queue.delete().where(*here, ~_queue.c.closed, _queue.c.reason.in_(_DOUBTS)))
 
 
 def _values(store: Store, one: Annotation) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,13 +19,14 @@ from labeling.texts import dataset_of
 
 _FEWEST_ROWS = 2  # a label with fewer train rows cannot be learned
 _TEST = "test"
+_TEST_SHARE = 0.25  # of the labelled rows, at most: what was drawn at random beyond that teaches
 
 
 def apply(store: Store, task: LabelTask, name: str | None = None, test: bool = True) -> Dataset:
     """Make the labelled child of a task's data set, called like it unless `name` says otherwise.
 
     A record's label is a reviewer's answer, else that of most people, else the one that the data set has; records without any, and those
-    that people still disagree on, stay out. Where no labelled record stands in a test split, those that were chosen at random become it (not with `test=False`): an
+    that people still disagree on, stay out. Where no labelled record stands in a test split, those that were chosen at random become it, up to a quarter of all (not with `test=False`): an
     even sample, what the loop chose is not. One whose text, group or subject stands among the others stays with them. Labels with fewer than
     two train rows stay out, since nothing can be learned from them. `meta["answers"]` counts what became of all.
 
@@ -89,8 +91,10 @@ def _fates(records: Iterable[Record], sample: frozenset[str], kind: str) -> tupl
     counts: dict[str, Any] = {"test_from": "splits", "kept_from_test": 0}
     tested: set[str] = set()
     if sample and not any(row.split == _TEST for row in rows):
-        taught = {mark for row in rows if row.id not in sample for mark in row.marks}
-        drawn = [row for row in rows if row.id in sample]
+        wanted = math.ceil(_TEST_SHARE * len(rows))
+        drawn = sorted((row for row in rows if row.id in sample), key=lambda row: row.id)[:wanted]  # ids are random
+        apart = {row.id for row in drawn}
+        taught = {mark for row in rows if row.id not in apart for mark in row.marks}
         tested = {row.id for row in drawn if not taught & row.marks}
         counts = {"test_from": "random", "kept_from_test": len(drawn) - len(tested)}
     fates = {row.id: _TEST if row.id in tested else row.split or "train" for row in rows}

@@ -63,6 +63,13 @@ def test_the_random_slice_is_the_test_split() -> None:
     assert (made.meta["answers"]["test_from"], made.meta["answers"]["kept_from_test"]) == ("random", 0)
 
 
+def test_no_more_than_a_quarter_is_kept_for_testing() -> None:
+    """Where the loop fell back to drawing at random, most of what was drawn teaches."""
+    store = Store.open()
+    made = asked_at_random(store, [Record(identity(row), f"text {row}") for row in range(12)], set(range(12)))
+    assert made.meta["splits"] == {"test": 3, "train": 9}
+
+
 def test_what_belongs_together_stays_on_one_side() -> None:
     """A random record whose text, group or subject stands among those that were chosen is no test."""
     store = Store.open()

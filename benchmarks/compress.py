@@ -40,6 +40,7 @@ from appliance.train.classify import Lesson, Rows, read_lesson
 from appliance.train.train import train_rows, write_model
 
 DATA = ("banking77", "clinc150")
+SPLITS = {"train": "train", "validation": "validation", "valid": "validation", "dev": "validation", "test": "test"}
 EAGER_ROWS, EAGER_RUNS = 300, 5
 COLUMNS = (
     "size_ratio",
@@ -70,7 +71,7 @@ def rows_of(file: Path) -> list[Record]:
     """Read the rows of a CSV, in their order."""
     with file.open(encoding="utf-8", newline="") as stream:
         return [
-            Record(id=f"{number:032x}", text=row["text"], label=row["label"], split=row.get("split") or None)
+            Record(id=f"{number:032x}", text=row["text"], label=row["label"], split=SPLITS.get(row.get("split", "")))
             for number, row in enumerate(csv.DictReader(stream))
         ]
 

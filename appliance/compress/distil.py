@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -47,6 +48,7 @@ __all__ = [
     "recover",
     "relation_loss",
     "splice",
+    "stray_words",
     "teach",
     "transfer",
     "untaught",
@@ -58,7 +60,8 @@ _EPOCH_ROWS = 2_000, 20_000
 _CHECKPOINT_STEPS = 300
 COPIES = 2  # of each row, of each kind, that students learn from
 _COMMON, _NEIGHBOURS = 12_000, 8  # words that may come in, and how many for each
-_EXCHANGED = 0.1, 0.5  # of the words of a copy
+_EXCHANGED, _STRAYED = (0.1, 0.5), (0.3, 1.0)  # of the words of a copy
+_FREQUENT = 100  # the first words of a language are alike frequent, for one over the rank
 _WORD = re.compile(
     r"[\u3400-\u9fff\uf900-\ufaff]|[^\s\u3400-\u9fff\uf900-\ufaff]+\s*"
 )  # a Han character, or a run of others
@@ -132,10 +135,13 @@ def identity(student: Student) -> str:
 
 
 def transfer(teachers: Sequence[Student], rows: Rows, copies: int, seed: int, scratch: Path) -> Transfer:
-    """Make what a student learns from: `rows`, whose targets may be `NO_LABEL`, then of each `copies` with words dropped, `copies` spliced with other texts and
-    `copies` with words exchanged, taught by `teachers`."""
+    """Make what a student learns from: `rows`, whose targets may be `NO_LABEL`, then of each `copies` with words dropped, `copies` spliced with other texts,
+    `copies` with words exchanged for like ones and `copies` with words exchanged for any, taught by `teachers`."""
     changed = drop_words(rows.texts, copies, seed) + splice(rows.texts, copies, seed)
-    texts = (*rows.texts, *changed, *exchange_words(teachers[0], rows.texts, copies, seed))
+    changed += exchange_words(teachers[0], rows.texts, copies, seed) + stray_words(
+        teachers[0], rows.texts, copies, seed
+    )
+    texts = (*rows.texts, *changed)
     logits, vectors = teach(teachers, texts, scratch)
     targets = rows.targets + (NO_LABEL,) * (len(texts) - len(rows))
     return Transfer(texts, targets, logits, vectors, rows.whom())
@@ -205,6 +211,26 @@ def exchange_words(student: Student, texts: Sequence[str], copies: int, seed: in
                     done = end
             exchanged.append("".join([*parts, text[done:]]))
     return exchanged
+
+
+def stray_words(student: Student, texts: Sequence[str], copies: int, seed: int) -> list[str]:
+    """Return `copies` copies of each text, all texts once and then again, with a random share of the words exchanged for any common ones.
+
+    They speak of other matters than the site's texts do: from the teacher's answers to them a student learns how sure to be of what it never
+    saw. The more frequent a word, the likelier it comes in (by one over its rank: Zipf 1949); the share is drawn for each copy; the same seed gives the same copies.
+    """
+    source = random.Random(seed)  # noqa: S311  no secret: a sample
+    names = tokens(student.tokenizer)
+    words = [names[word].lstrip("\u2581") for word in common_words(student.tokenizer, student.plan.languages)[:_COMMON]]
+    weights = list(itertools.accumulate(1 / (_FREQUENT + rank) for rank in range(len(words))))
+    strayed = []
+    for text in list(texts) * copies:
+        share, parts = source.uniform(*_STRAYED), []
+        for word in _WORD.findall(text):
+            other = source.random() < share and words
+            parts.append(source.choices(words, cum_weights=weights)[0] + " " * word[-1:].isspace() if other else word)
+        strayed.append("".join(parts).strip())
+    return strayed
 
 
 def _words_of_like_meaning(student: Student, seen: set[int]) -> dict[int, list[str]]:

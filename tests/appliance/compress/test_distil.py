@@ -24,6 +24,7 @@ from appliance.compress.distil import (
     kl_loss,
     relation_loss,
     splice,
+    stray_words,
 )
 from appliance.compress.layers import divergence, keep_layers
 from appliance.compress.student import Student, with_network
@@ -40,7 +41,7 @@ SHORT = Recovery(epochs=0.12, learning_rate=3e-3, batch_rows=8)  # 30 steps: an 
 
 @pytest.fixture
 def rows(tiny: Student, tmp_path: Path) -> Transfer:
-    """60 rows with labels and a copy of each, taught by the tiny model."""
+    """60 rows with labels and a copy of each kind of each, taught by the tiny model."""
     return distil.transfer([tiny], ROWS, 1, 0, tmp_path / "taught")
 
 
@@ -136,6 +137,24 @@ def test_words_are_exchanged_for_common_ones_and_the_rest_stays(tiny: Student) -
     assert len(set(copies[::2])) > 3 and set(copies[1::2]) == {texts[1]}
 
 
+def test_any_common_word_comes_into_a_text_that_strays(tiny: Student) -> None:
+    """A share of the words is exchanged for any common ones, the more frequent the likelier, spaces stay, and the same seed gives the same copies."""
+    texts = ("please check the card today", "卡 3")
+    copies = stray_words(tiny, texts, 200, seed=0)
+    assert len(copies) == 400 and copies == stray_words(tiny, texts, 200, seed=0) != stray_words(tiny, texts, 200, 1)
+    names = tokens(tiny.tokenizer)
+    common = [names[word] for word in common_words(tiny.tokenizer, ("en",))]
+    new = [
+        word
+        for copy in copies[::2]
+        for word, old in zip(copy.split(" "), texts[0].split(" "), strict=True)
+        if word != old
+    ]
+    assert set(new) <= set(common)
+    assert 0.5 < len(new) / (5 * 200) < 0.75  # evenly from 0.3 to 1, a few words for themselves
+    assert new.count(common[0]) > 0
+
+
 def test_several_teachers_teach_their_mean(tiny: Student, tmp_path: Path) -> None:
     """Logits are the mean of both, embeddings those of the first; what was taught is read again, not made again."""
 
@@ -155,9 +174,9 @@ def test_several_teachers_teach_their_mean(tiny: Student, tmp_path: Path) -> Non
 
 def test_copies_have_no_label_and_inherit_no_subject(rows: Transfer) -> None:
     """The rows come first, then the copies, whose answers are the teacher's of the copy."""
-    assert len(rows) == 240 and len(rows.subjects) == 60
-    assert rows.texts[:60] == ROWS.texts and rows.targets == ROWS.targets + (NO_LABEL,) * 180
-    assert rows.logits.shape == (240, 3) and rows.embeddings.shape == (240, 32)
+    assert len(rows) == 300 and len(rows.subjects) == 60
+    assert rows.texts[:60] == ROWS.texts and rows.targets == ROWS.targets + (NO_LABEL,) * 240
+    assert rows.logits.shape == (300, 3) and rows.embeddings.shape == (300, 32)
 
 
 @pytest.mark.parametrize(

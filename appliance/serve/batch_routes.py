@@ -45,13 +45,16 @@ class Desk:
         """Take an upload in. Raises `Problem`."""
         if self._service.draining:
             raise draining()
-        waiting = [batch for batch in await asyncio.to_thread(self._batches.all) if batch.state in OPEN]
-        if len(waiting) >= self._service.settings.max_batches:
-            raise Problem("queue-full", _("{count} batches wait already", count=len(waiting)), retry_after_s=_RETRY_S)
+        await self._require_room()
         lines = request.headers.get("content-type", "").partition(";")[0].strip().lower() in JSON_LINES
         batch = await (self._from_lines(request) if lines else self._from_json(request))
         self._work().wake()
         return _answer(_shown(batch), 202, {"location": f"/v1/batches/{batch.id}"})
+
+    async def _require_room(self) -> None:
+        waiting = [batch for batch in await asyncio.to_thread(self._batches.all) if batch.state in OPEN]
+        if len(waiting) >= self._service.settings.max_batches:
+            raise Problem("queue-full", _("{count} batches wait already", count=len(waiting)), retry_after_s=_RETRY_S)
 
     async def list(self, request: Request) -> Response:
         """List the caller's batches, newest first."""
@@ -74,6 +77,7 @@ class Desk:
         batch = self._find(request)
         if batch.state in (*OPEN, "done"):
             raise Problem("conflict", _("the batch is not to be resumed: {state}", state=batch.state))
+        await self._require_room()
         changed = self._batches.update(batch, state="queued", ended=None, reason=None, used_s=0.0)
         self._work().wake()
         return _answer(_shown(changed))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from appliance.serve.service import Service
 
 _POLL_S = 1.0
+_LOADING_S = 5.0  # for a load that was cut off to be noticed
 _CLOSE_S = 1  # for connections to close once their requests are done
 
 
@@ -89,10 +90,10 @@ def serve(
             _look_on(service, home, project)
             with watch:
                 _run(service, loading, listener, context)
-            loading.join()
         finally:
-            engines.stop()
-    if loading.error:
+            engines.stop()  # a load that is under way ends with its process
+        loading.join(_LOADING_S)
+    if loading.error and not service.draining:
         raise loading.error
 
 

@@ -168,6 +168,18 @@ def test_cancel_resume_and_delete(server: Server, store_and_key: tuple[Store, st
     assert not (store_and_key[0].home / "projects" / "main" / "batches" / made["id"]).exists()
 
 
+def test_a_batch_that_is_resumed_needs_room_as_a_new_one_does(tmp_path: Path) -> None:
+    store, key = home_with_release(tmp_path)
+    limits = {"SKERRY_SERVE__MAX_BATCHES": "1", "SKERRY_STORE__KEY_FOLDER": str(store.keys.path.parent)}
+    with running(store.home, key, "--threads", "1", **limits) as server:  # type: ignore[arg-type]
+        first = server.client.post("/v1/batches", content=many(20_000), headers=LINES).json()["id"]
+        assert server.client.post(f"/v1/batches/{first}/cancel").status_code == 200
+        second = server.client.post("/v1/batches", content=many(20_000), headers=LINES).json()["id"]
+        assert server.client.post(f"/v1/batches/{first}/resume").status_code == 429
+        assert server.client.post(f"/v1/batches/{second}/cancel").status_code == 200
+        assert server.client.post(f"/v1/batches/{first}/resume").json()["state"] == "queued"
+
+
 def test_requests_go_before_a_batch(server: Server) -> None:
     made = server.client.post("/v1/batches", content=many(20_000), headers=LINES).json()
     for number in range(20):

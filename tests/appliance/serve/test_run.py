@@ -30,7 +30,7 @@ from appliance.serve.service import Service
 from appliance.settings import ServeSettings
 from appliance.store import Store
 from tests.egress import HOSTILE
-from tests.servers import START, Server, home_with_release, running
+from tests.servers import START, Server, home_with_release, lines, running
 from tests.tiny_onnx import add_model, text
 
 
@@ -131,6 +131,31 @@ def test_not_ready_while_loading_and_while_draining(store_and_key: tuple[Store, 
     service.draining = True
     assert asyncio.run(ask(service)) == (503, 503, 200)
     engines.stop()
+
+
+def test_a_load_that_hangs_does_not_keep_the_server_from_stopping(
+    store_and_key: tuple[Store, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "serve.log"
+    with file.open("wb") as told:
+        environment = os.environ | {"SKERRY_HOME": str(store_and_key[0].home)}
+        process = subprocess.Popen(START, stderr=told, env=environment)
+    try:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (child := children.read_text()):
+            time.sleep(0.001)
+        os.kill(int(child), signal.SIGSTOP)  # before it has loaded anything
+        while not (found := [line["url"] for line in lines(file) if line["event"] == "listening"]):
+            time.sleep(0.02)
+        with httpx.Client(base_url=found[0], timeout=30, trust_env=False) as client:
+            assert client.get("/v2/health/live").status_code == 200
+            assert client.get("/v2/health/ready").status_code == 503
+        process.terminate()
+        assert process.wait(40) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert not Path(f"/proc/{int(child)}").exists()
 
 
 def test_the_first_answer_comes_after_ready_and_the_lines_tell_the_story(server: Server) -> None:

@@ -121,11 +121,9 @@ def _shown(pages: Pages, request: Request, task: LabelTask, cards: list[Card]) -
     return [{**one.about, "html": pages.render(request, "card.html", card=one, **values)} for one in cards]
 
 
-def _counts(store: Store, task: str, person: str) -> dict[str, Any]:
-    counts = ledger.progress(store, task)
-    mine: dict[str, int] = next((one for one in counts["people"] if one["annotator"] == person), {})
-    done = counts["queued"] - counts["open"]
-    return counts | {"mine": sum(mine.get(state, 0) for state in ("submitted", "skipped", "flagged")), "done": done}
+def _counts(store: Store, task: str, person: str) -> dict[str, int]:
+    counts = ledger.tally(store, task, person)
+    return counts | {"done": counts["queued"] - counts["open"]}
 
 
 def _by_label(store: Store, task: LabelTask) -> list[dict[str, Any]]:

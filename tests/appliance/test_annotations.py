@@ -413,3 +413,39 @@ def test_a_large_queue_gives_the_next_record_by_its_index() -> None:
             written = str(pick.limit(2).compile(store.engine, compile_kwargs={"literal_binds": True}))
             plan = [row[-1] for row in connection.execute(sa.text("EXPLAIN QUERY PLAN " + written)).all()]
             assert not any(step.startswith("SCAN") for step in plan), plan
+
+
+def test_the_tally_counts_as_the_progress_does() -> None:
+    store = Store.open()
+    task = a_task(store)
+    for _each in range(3):
+        give(store, task, "ann")
+    annotations.withdraw(store, give(store, task, "ann").id, "ann")
+    give(store, task, "bob")
+    annotations.enqueue(store, task, [QueueItem("triage", f"{1:032x}", 1, review=True)])
+    annotations.enqueue(store, task, [QueueItem("triage", f"{9:032x}", 9, reason="gold")], again=True)
+    counts = annotations.progress(store, "triage")
+    tally = annotations.tally(store, "triage", "ann")
+    assert tally == {key: counts[key] for key in ("queued", "open", "review")} | {"mine": 3}
+    assert annotations.tally(store, "triage", "nobody")["mine"] == 0
+
+
+def test_the_next_record_comes_as_fast_however_many_were_answered() -> None:
+    """The rows that SQLite looks at for a lease do not grow with the work that is done."""
+    store = Store.open()
+    task = a_task(store, rows=400)
+    steps = []
+
+    def count(connection: object, _record: object) -> None:
+        connection.set_progress_handler(lambda: steps.append(1), 100)  # type: ignore[attr-defined]
+
+    def looked_at() -> int:
+        steps.clear()
+        annotations.lease_next(store, "triage", "ann", 4)
+        return len(steps)
+
+    sa.event.listen(store.engine, "checkout", lambda connection, record, _proxy: count(connection, record))
+    first = looked_at()
+    for _each in range(300):
+        give(store, task, "ann")
+    assert looked_at() < 2 * first + 20

@@ -12,6 +12,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -159,18 +160,21 @@ def interval(
     Source: Zapf et al. (2016), BMC Medical Research Methodology 16:93, who find it right for alpha and Fleiss' kappa where the asymptotic ones
     are not. None where fewer than two units are there or the statistic is not defined.
     """
-    generator = np.random.default_rng(seed)
-    found: list[Array] = []
-    for _chunk in range(0, draws if units > 1 else 0, _CHUNK):
-        drawn = generator.integers(units, size=(_CHUNK, units))
-        weights = np.stack([np.bincount(row, minlength=units) for row in drawn]).astype(float)
-        found.append(statistic(weights))
+    found = [statistic(weights) for weights in _drawn(units, draws, seed)] if units > 1 else []
     values = np.concatenate(found) if found else np.empty(0)
     values = values[~np.isnan(values)]
     if not len(values):
         return None, None
     low, high = np.quantile(values, (0.025, 0.975))
     return _rounded(low), _rounded(high)
+
+
+@lru_cache(maxsize=2)
+def _drawn(units: int, draws: int, seed: int) -> list[Array]:
+    # how often each unit is drawn, (chunk, units) a chunk; the measures of one report share them
+    generator = np.random.default_rng(seed)
+    drawn = (generator.integers(units, size=(_CHUNK, units)) for _chunk in range(0, draws, _CHUNK))
+    return [np.stack([np.bincount(row, minlength=units) for row in each]).astype(float) for each in drawn]
 
 
 def _measured(name: str, statistic: Statistic, units: int) -> dict[str, float | None]:
@@ -214,7 +218,7 @@ def _overall(task: LabelTask, several: list[list[Annotation]]) -> dict[str, Any]
         counts = _counts(task, several)
         found |= _measured("alpha", lambda weights: alpha(counts, weights), len(counts))
         return found | _measured("fleiss", lambda weights: fleiss(counts, weights), len(counts))
-    binary = [one for one in (_yes_no(task, several, label.id) for label in task.choices) if one[:, 0].any()]
+    binary = [one for one in (_yes_no(several, label.id) for label in task.choices) if one[:, 0].any()]
 
     def mean(weights: Array) -> Array:  # of the labels that somebody gave
         values = np.array([alpha(one, weights) for one in binary])
@@ -234,7 +238,7 @@ def _counts(task: LabelTask, several: list[list[Annotation]]) -> Array:
     return counts
 
 
-def _yes_no(task: LabelTask, several: list[list[Annotation]], label: str) -> Array:
+def _yes_no(several: list[list[Annotation]], label: str) -> Array:
     # (units, 2): how many people gave the label, how many did not
     yes = np.array([sum((label,) in parts(one.value) for one in them) for them in several], float)
     people = np.array([len(them) for them in several], float)
@@ -253,17 +257,29 @@ def _span_counts(several: list[list[Annotation]], label: str | None = None) -> t
 
 
 def _labels(task: LabelTask, several: list[list[Annotation]], given: list[Annotation]) -> list[dict[str, Any]]:
-    return [_label(task, label.id, several, given) | {"label": label.name} for label in task.choices]
+    theirs: dict[str, list[Annotation]] = {label.id: [] for label in task.labels}
+    for one in given:
+        for label in {part[-1] for part in parts(one.value)}:
+            theirs[label].append(one)
+    counts = _counts(task, several) if task.kind == "single" else np.zeros((0, 0))
+    people, place = counts.sum(axis=1), {label.id: number for number, label in enumerate(task.labels)}
+    rows = []
+    for label in task.choices:
+        row = {"label": label.name, "answers": len(theirs[label.id]), "median_s": _median(theirs[label.id])}
+        if task.kind == "single":
+            yes = counts[:, place[label.id]]
+            rows.append(row | _label(task, label.id, several, np.stack([yes, people - yes], axis=1)))
+        else:
+            rows.append(row | _label(task, label.id, several, None))
+    return rows
 
 
-def _label(task: LabelTask, label: str, several: list[list[Annotation]], given: list[Annotation]) -> dict[str, Any]:
-    theirs = [one for one in given if label in {part[-1] for part in parts(one.value)}]
-    found: dict[str, Any] = {"label": "", "answers": len(theirs), "median_s": _median(theirs)}
+def _label(task: LabelTask, label: str, several: list[list[Annotation]], counts: Array | None) -> dict[str, Any]:
     if task.kind == "spans":
         both, either = _span_counts(several, label)
-        return found | _measured("f1", lambda weights: f1(both, either, weights), len(several))
-    counts = _yes_no(task, several, label)
-    return found | _measured("alpha", lambda weights: alpha(counts, weights), len(several))
+        return _measured("f1", lambda weights: f1(both, either, weights), len(several))
+    known = _yes_no(several, label) if counts is None else counts
+    return _measured("alpha", lambda weights: alpha(known, weights), len(several))
 
 
 def _pairs(task: LabelTask, several: dict[str, list[Annotation]]) -> list[dict[str, Any]]:

@@ -86,6 +86,7 @@ def main() -> None:
         homes = {name: release(store, model, Path(scratch) / name) for name, model in models.items()}
         starts(homes["ours"])
         folder = models["ours"].folder
+        killed(homes["ours"], key, texts["short"])
         compare(homes, key, folder, texts, given, peers(given.peers, folder, trained) if given.peers else {})
         for name, one in homes.items():
             alone_and_under_load(name, one, key, texts["mixed"], given)
@@ -595,6 +596,52 @@ async def open_loop(
         task.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
     return statuses, took
+
+
+def killed(home: Path, key: str, texts: list[str], rounds: int = 5) -> None:
+    """Print how soon the requests under way are answered when their engine process is killed, and when the next one answers."""
+    lost, longest, back = [], [], []
+    for _round in range(rounds):
+        with server(home) as (pid, port, _):
+            answers, died = asyncio.run(around_a_kill(pid, port, key, texts))
+        refused = [ended - died for _began, ended, status in answers if status == 503]
+        lost.append(len(refused))
+        longest.append(max(refused, default=0.0))
+        back.append(min(ended - died for began, ended, status in answers if status == 200 and began > died))
+        assert {status for _began, _ended, status in answers} <= {200, 503}
+    print(
+        f"engine killed under 32 clients: {statistics.median(lost):.0f} requests answered 503, the last after {max(longest):.3f} s at worst; "
+        f"answers again after {statistics.median(back):.2f} s (worst {max(back):.2f})",
+        flush=True,
+    )
+
+
+async def around_a_kill(
+    pid: int, port: int, key: str, texts: list[str]
+) -> tuple[list[tuple[float, float, int]], float]:
+    """Ask with 32 clients, kill the engine process after a second, go on until answers come again; returns (begun, ended, status) of each, and when it was killed."""
+    answers: list[tuple[float, float, int]] = []
+    died = float("inf")
+
+    async def client(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while not any(status == 200 and began > died for began, _ended, status in answers):
+            body = json.dumps({"inputs": [texts[(len(answers) + number) % len(texts)]]}).encode()
+            head = f"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+            began = time.perf_counter()
+            writer.write(head.encode() + body)
+            told = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(re.search(rb"content-length: (\d+)", told)[1]))  # type: ignore[index]
+            answers.append((began, time.perf_counter(), int(told.split()[1])))
+        writer.close()
+
+    clients = [asyncio.create_task(client(number)) for number in range(32)]
+    await asyncio.sleep(1)
+    [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    died = time.perf_counter()
+    await asyncio.gather(*clients)
+    return answers, died
 
 
 def memory_over(home: Path, key: str, texts: list[str], given: argparse.Namespace) -> None:

@@ -117,6 +117,9 @@ def serve(
     project: Project = "main",
 ) -> None:
     from appliance.settings import load
+    from appliance.web.run import require_templates
+
+    require_templates()
     from labeling.page import serve as answer
 
     settings = load(label={"host": host, "port": port}).label
@@ -314,15 +317,19 @@ def gold(
     count: Annotated[
         int, typer.Option("--count", min=1, help=_("How many; of records that a reviewer or several people agree on."))
     ] = 20,
+    share: Annotated[
+        float | None,
+        typer.Option("--share", help=_("Share of a person's records that they are, 0 to 1; default: as it was.")),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help=_("Seed of the choice."))] = 1,
     project: Project = "main",
     json: Json = False,
 ) -> None:
-    from appliance.annotations import task as find
+    from appliance.annotations import change_task
     from labeling.agree import make_gold
 
     store = open_store(project)
-    found = find(store, task)
+    found = change_task(store, task, **({} if share is None else {"gold_share": share}))
     show({"task": task, "gold": make_gold(store, found, count, seed), "gold_share": found.gold_share}, json)
 
 

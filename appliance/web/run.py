@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 from typing import TYPE_CHECKING, Any
 
-from appliance.errors import PolicyError
+from appliance.errors import MissingPartError, PolicyError
 from appliance.log import log
 from appliance.web.listener import address, is_loopback, log_like_us, raise_file_limit
 from appliance.words import _
@@ -13,10 +14,16 @@ from appliance.words import _
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["require_private", "run"]
+__all__ = ["require_private", "require_templates", "run"]
 
 _DRAIN_S = 10
 _READ_S = 15.0  # a request that has not arrived after twice this time never will
+
+
+def require_templates() -> None:
+    """Raise `MissingPartError` where the library that makes pages is not installed."""
+    if importlib.util.find_spec("jinja2") is None:
+        raise MissingPartError(_("pages need an extra; install `skerry[label]` from the wheelhouse"))
 
 
 def require_private(host: str, context: ssl.SSLContext | None) -> None:

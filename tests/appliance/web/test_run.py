@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import BusyError, PolicyError, SettingsError
+from appliance.errors import BusyError, MissingPartError, PolicyError, SettingsError
 from appliance.web.listener import address, is_loopback, listen, tls_context
-from appliance.web.run import require_private
+from appliance.web.run import require_private, require_templates
 
 SERVER = """
 from appliance.web import run
@@ -77,3 +77,10 @@ def test_passwords_cross_no_network_in_the_clear(host: str, alone: bool) -> None
     else:
         with pytest.raises(PolicyError, match="--tls-cert"):
             require_private(host, None)
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_templates()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(MissingPartError, match=r"skerry\[label\]"):
+        require_templates()

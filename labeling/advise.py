@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["Advice", "advise", "cohen_kappa", "wilson"]
 
 # Where all labels still to be had bring less than this, in accuracy, the advice is to stop.
-_ENOUGH = 0.01
+_ENOUGH = 0.015
 _FEWEST_LABELS = 40
 _SAMPLE_ROWS = 4_000
-# What a doubling of the labels brings over what the one before brought, and the share of a head's expected gain that came true: medians over
-# clinc150, medical_abstracts, drug_reviews and waimai_10k (train rows); the interval is the 80 % range of what came true there.
+# What a doubling of the labels brings over what the one before brought, and the share of a head's expected gain that came true, set on train rows of banking77 and
+# medical_abstracts; from the least to the most it held the true gap in 11 of 15 rounds there.
 _DECAY = 0.5
 _COMES_TRUE, _LEAST, _MOST = 0.6, 0.1, 1.2
 # Powers of the probabilities that are tried when they are calibrated: below 1 the head was too sure, above it too unsure.
@@ -35,7 +35,7 @@ class Advice:
     """Whether to go on, and why. All figures are shares of 1.
 
     `accuracy` with `low` and `high` (95 %) is that of heads on rows of the control slice which they did not learn from; None before the slice has a label. `gap` with
-    `gap_low` and `gap_high` (80 %) is what the labels of all other records would add to it, `gain` what the next hundred would. `agreement` is Cohen's kappa between
+    `gap_low` and `gap_high` (about 75 %) is what the labels of all other records would add to it, `gain` what the next hundred would. `agreement` is Cohen's kappa between
     the head of half the labels and that of all. `control` counts the labelled rows of the slice.
     """
 

@@ -143,6 +143,7 @@ def change_task(store: Store, name: str, **settings: Any) -> LabelTask:
         row = _task_row(connection, store, name)
         if row is not None:
             columns = {key: settings.pop(key) for key in ("guidelines", "overlap", "gold_share") if key in settings}
+            _check_shares(columns.get("overlap", 0), columns.get("gold_share", 0))
             values = columns | {"settings": dict(row["settings"]) | settings}
             connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(**values))
     return task(store, name)
@@ -190,7 +191,11 @@ def _check_task(dataset: Dataset, kind: str, overlap: float, gold_share: float) 
         )  # fmt: skip
     if kind not in KINDS:
         raise SettingsError(_("`{kind}` is no kind of labeling; choose single, multi or spans", kind=kind))
-    for share in (overlap, gold_share):
+    _check_shares(overlap, gold_share)
+
+
+def _check_shares(*shares: float) -> None:
+    for share in shares:
         if not 0 <= share <= 1:
             raise SettingsError(_("`{value}` is no share; give a number from 0 to 1", value=share))
 

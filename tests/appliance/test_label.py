@@ -88,6 +88,11 @@ def test_agreement_is_told_and_disagreement_waits_for_a_reviewer(capsys: pytest.
 def test_gold_questions_are_made(capsys: pytest.CaptureFixture[str]) -> None:
     answered(capsys)
     assert run(capsys, "gold", "triage", "--count", "2")["gold"] == 2
+    assert (
+        run(capsys, "gold", "triage", "--share", "0.2")["gold_share"] == task(Store.open(), "triage").gold_share == 0.2
+    )
+    with pytest.raises(SettingsError, match="share"):
+        app(["label", "gold", "triage", "--share", "2"], standalone_mode=False)
 
 
 def test_labels_are_renamed_merged_and_split(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from appliance.engine import Engine
 from appliance.engine.answers import row_of, write_parquet
-from appliance.errors import BusyError, HardwareError, InputError
+from appliance.errors import BusyError, HardwareError, InputError, NotFoundError
 from appliance.files import open_part
 from appliance.jobs import progress
 from appliance.reasons import reason
@@ -63,7 +63,7 @@ def predict_rows(
                 error=reason(error),
             )
         ) from error
-    except InputError:  # the rows themselves: there is nothing to go on with
+    except (InputError, NotFoundError):  # the rows themselves: there is nothing to go on with
         path.unlink(missing_ok=True)
         raise
     return {**counts, "complete": complete, "out": str(out)}

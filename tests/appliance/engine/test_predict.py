@@ -14,7 +14,7 @@ import pytest
 from appliance import engine
 from appliance.data.ingest import IngestOptions, read_files
 from appliance.engine.predict import predict_rows
-from appliance.errors import BusyError, HardwareError, InputError, Interrupted
+from appliance.errors import BusyError, HardwareError, InputError, Interrupted, NotFoundError
 from appliance.schema import Prediction, Record, Rejected, Source
 from appliance.settings import IngestSettings
 from tests.tiny_onnx import text, write_model
@@ -87,6 +87,14 @@ def test_a_batch_of_rejected_rows_needs_no_model(model: engine.Engine, tmp_path:
 def test_no_answer_at_all_is_an_error_and_leaves_no_file(model: engine.Engine, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no row could be answered: 1 rejected"):
         predict_rows(model, [Rejected("a.csv", 1, None, "the text is empty")], tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_are_not_there_leave_no_file(model: engine.Engine, tmp_path: Path) -> None:
+    """What reading raises comes through, and the hidden file is gone."""
+    missing = read_files([tmp_path / "none.csv"], IngestOptions("text"), IngestSettings())
+    with pytest.raises(NotFoundError):
+        predict_rows(model, missing, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 

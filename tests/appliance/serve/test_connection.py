@@ -214,7 +214,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         waiting = [stack.enter_context(plug(started)) for _request in range(2)]
         for connection in waiting:  # one at the engine, one in the line
             connection.sendall(head(started, 18) + b'{"inputs": ["w1"]}')
-            time.sleep(0.2)
+        until = time.monotonic() + 20
+        while started.metric("skerry_queue_texts") != 1:
+            assert time.monotonic() < until
+            time.sleep(0.02)
         yield started
         os.kill(child, signal.SIGCONT)
         for connection in waiting:

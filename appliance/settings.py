@@ -353,7 +353,8 @@ class WebSettings(Section):
     """The pages in a browser: how long a session lasts, how often a password may be wrong."""
 
     hosts: tuple[str, ...] = Field(
-        (), description="names that the pages answer to beside this machine's own and its addresses, as `labels.example.org`"
+        (),
+        description="names that the pages answer to beside this machine's own and its addresses, as `labels.example.org`",
     )
     idle_minutes: int = Field(30, ge=1, le=1440, description="time without a deed after which a person enters again")
     absolute_hours: int = Field(12, ge=1, le=168, description="time after which a person enters again in any case")
@@ -373,7 +374,10 @@ class LabelSettings(Section):
         0, ge=0, le=100_000, description="records of one round; 0 = as many as there are labels, at least 20"
     )
     refill_share: float = Field(
-        0.9, gt=0, le=1, description="share of a batch that people have dealt with before `skerry label loop` chooses more"
+        0.9,
+        gt=0,
+        le=1,
+        description="share of a batch that people have dealt with before `skerry label loop` chooses more",
     )
     poll_s: float = Field(2.0, ge=0.1, le=3600, description="how often `skerry label loop` looks for answers")
     studio_ca: Path | None = Field(

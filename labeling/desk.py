@@ -117,7 +117,9 @@ class Desk:
         self.store = store
         self._texts: OrderedDict[str, Texts] = OrderedDict()
         self._guard = threading.Lock()
-        self.writing = threading.Lock()  # one thread writes at a time: SQLite lets others wait by sleeping, and not in turn
+        self.writing = (
+            threading.Lock()
+        )  # one thread writes at a time: SQLite lets others wait by sleeping, and not in turn
 
     def cards(
         self, task: LabelTask, person: str, reviewer: bool, count: int = 3, have: Sequence[str] = ()

@@ -583,15 +583,16 @@ def answers(
     wanted += [_annotations.c.record == record] if record is not None else []
     wanted += [_annotations.c.annotator == annotator] if annotator is not None else []
     seen = 0
-    while True:
-        query = sa.select(_annotations).where(*wanted, _annotations.c.number > seen).order_by(_annotations.c.number)
-        with store.reading() as connection:
+    with store.reading() as connection:
+        connection.exec_driver_sql("BEGIN")  # all pages see the same state: what is changed meanwhile is not met twice
+        while True:
+            query = sa.select(_annotations).where(*wanted, _annotations.c.number > seen).order_by(_annotations.c.number)
             rows = connection.execute(query.limit(_PAGE_ROWS)).mappings().all()
-        for row in rows:
-            yield _resolved(task, _annotation(store, dict(row)))
-        if len(rows) < _PAGE_ROWS:
-            return
-        seen = rows[-1]["number"]
+            for row in rows:
+                yield _resolved(task, _annotation(store, dict(row)))
+            if len(rows) < _PAGE_ROWS:
+                return
+            seen = rows[-1]["number"]
 
 
 def gold_answers(store: Store, task: LabelTask) -> list[Annotation]:

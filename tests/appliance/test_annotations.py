@@ -449,3 +449,18 @@ def test_the_next_record_comes_as_fast_however_many_were_answered() -> None:
     for _each in range(300):
         give(store, task, "ann")
     assert looked_at() < 2 * first + 20
+
+
+def test_an_answer_that_is_changed_while_all_are_read_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(annotations, "_PAGE_ROWS", 2)
+    store = Store.open()
+    task = a_task(store, rows=5)
+    annotations.put(store, task, [answer(task, f"{row:032x}", "ann", source="import") for row in range(5)])
+    read = []
+    for one in annotations.answers(store, task):
+        read.append((one.id, one.version))
+        if len(read) == 2:
+            annotations.put(store, task, [answer(task, f"{0:032x}", "ann", 1, source="import")])
+    assert len({identity for identity, _version in read}) == len(read) == 5
+    assert {version for _identity, version in read} == {1}
+    assert sorted(one.version for one in annotations.answers(store, task)) == [1, 1, 1, 1, 2]

@@ -22,6 +22,7 @@ from appliance.annotations import forget as forget_tasks
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError
 from appliance.files import write_durably
 from appliance.jobs import progress
+from appliance.monitor.follow import forget as forget_references
 from appliance.privacy import site_rules
 from appliance.privacy.review import follow
 from appliance.privacy.scrub import HOW
@@ -298,9 +299,11 @@ def _without(store: Store, old: Dataset, wanted: _Wanted, renamed: dict[str, str
 
 
 def _forget_work(store: Store) -> None:
-    """Drop checkpoints, half-made smaller models and the cache of labeling (they hold embeddings of texts) and jobs that were cut short: their inputs are gone."""
+    """Drop checkpoints, half-made smaller models, the cache of labeling and the references of drift (they hold embeddings of texts) and jobs that were cut
+    short: their inputs are gone."""
     for work in ("train", "compress", "label"):
         store.clear_scratch(work)
+    forget_references(store.home, store.project)
     jobs.void_unfinished(store)
 
 

@@ -190,15 +190,16 @@ def read(home: Path, project: str) -> dict[str, list[dict[str, Any]]]:
     return {path.stem: _windows(path) for path in sorted(_folder(home, project).glob("*.json"))}
 
 
-def forget(home: Path, project: str, release: str) -> int:
-    """Forget what a release was first asked, so that the next texts are its reference. Returns how many references there were.
+def forget(home: Path, project: str, release: str | None = None) -> int:
+    """Forget what a release (None: each one) was first asked, so that the next texts are its reference. Returns how many references there were.
 
     Raises `SettingsError` for what is no name.
     """
     from appliance.store import check_name
 
-    check_name(release)
-    sealed = _references(_folder(home, project), release)
+    if release is not None:
+        check_name(release)
+    sealed = _references(_folder(home, project), release or "*")
     for path in sealed:
         path.unlink(missing_ok=True)
     return len(sealed)

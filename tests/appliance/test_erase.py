@@ -16,6 +16,7 @@ import pytest
 from appliance import cli, jobs
 from appliance.erase import erase, erase_again, erase_subjects, ledger
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError
+from appliance.monitor.ring import folder as monitor_folder
 from appliance.privacy import site_rules
 from appliance.privacy.site_rules import SiteRule
 from appliance.release.registry import promote
@@ -223,6 +224,17 @@ def test_rules_learnt_from_a_persons_record_go_with_them() -> None:
         site_rules.add(store, SiteRule(words, "PERSON", "gone", record))
     erase_subjects(store, ["p1"], yes=True)
     assert [rule.words for rule in site_rules.load(store)] == ["Someone Else"]
+
+
+def test_what_drift_was_measured_against_goes_too() -> None:
+    """The first texts that a release was asked may have been that person's; they lie sealed as vectors."""
+    store = Store.open()
+    line(store)
+    reference = monitor_folder(store.home, store.project) / "drift" / f"triage.{'a' * 12}.sealed"
+    reference.parent.mkdir(parents=True)
+    reference.write_bytes(b"sealed")
+    erase_subjects(store, ["p1"], yes=True)
+    assert not reference.exists()
 
 
 def test_checkpoints_and_jobs_cut_short_go_with_the_data() -> None:

@@ -128,6 +128,7 @@ def test_a_release_whose_name_begins_like_another_s_keeps_its_reference(tmp_path
         following.work(0)
     assert follow.forget(tmp_path, "main", "a") == 1
     assert [path.name for path in tmp_path.rglob("*.sealed")] == [f"a.b.{VERSION}.sealed"]
+    assert follow.forget(tmp_path, "main") == 1 and not list(tmp_path.rglob("*.sealed"))
 
 
 def test_without_a_key_file_drift_is_followed_in_memory(tmp_path: Path) -> None:

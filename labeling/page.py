@@ -167,7 +167,7 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         try:
             saved = await run_in_threadpool(keep, request, task, given)
         except BusyError as error:
-            return JSONResponse({"error": str(error)}, 409)
+            return _conflict(error)
         ahead = await run_in_threadpool(next_cards, request, task, given) if "have" in given else {}
         return JSONResponse({"id": saved.id, "version": saved.version, **ahead})
 
@@ -182,7 +182,10 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
     @app.post("/tasks/{task}/undo")
     async def undo(request: Request, task: str) -> Response:
         given = await _content(request)
-        return JSONResponse(await run_in_threadpool(take_back, request, task, _identity(given.get("id"))))
+        try:
+            return JSONResponse(await run_in_threadpool(take_back, request, task, _identity(given.get("id"))))
+        except BusyError as error:
+            return _conflict(error)
 
     def take_back(request: Request, task: str, identity: str) -> dict[str, Any]:
         found, who = ledger.task(store, task), visitor(request)
@@ -196,6 +199,13 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         found = ledger.task(store, task)
         with desk.writing:
             return JSONResponse({"held": ledger.renew(store, found.name, visitor(request).name)})
+
+
+def _conflict(error: BusyError) -> Response:
+    # What asking again does not change. Where the tables are held for too long (429), the script asks again and drops nothing.
+    if error.__cause__ is not None:
+        raise error
+    return JSONResponse({"error": str(error)}, 409)
 
 
 def _answer(task: str, person: str, given: Mapping[str, Any], review: bool) -> Annotation:

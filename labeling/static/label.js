@@ -11,7 +11,9 @@ const form = one("#answer");
 const box = one("#card");
 const choices = every(".choice");
 const search = one("#search");
-const kept = `skerry ${location.host} ${task.address}`; // what is not saved yet outlives a reload of this tab
+// What is not saved yet outlives a reload of this tab, and waits for its own person where another one enters meanwhile.
+const kept = `skerry ${location.host} ${task.person} ${task.address}`;
+const renewed = `${kept} renewed`;
 
 let card = null; // {record, review, length, suggestions, before, html}
 let ahead = JSON.parse(document.getElementById("ahead").textContent); // cards that come next
@@ -71,6 +73,10 @@ async function send() {
     }
     if (answer.status === 401) {
       over = true;
+    } else if (answer.status === 403 && !sessionStorage.getItem(renewed)) {
+      // the token is that of an earlier session: once loaded anew, the page has the right one, and sends again
+      sessionStorage.setItem(renewed, "1");
+      over = true;
     } else if (answer.status >= 500 || answer.status === 429 || answer.status === 408) {
       one("#saved").classList.add("waiting");
       one("#saved").textContent = say(words.waiting, { count: outbox.length });
@@ -79,6 +85,7 @@ async function send() {
       continue;
     } else {
       wait = 500;
+      sessionStorage.removeItem(renewed);
       outbox.shift();
       if (answer.status !== 200) toast(say(words.refused, { reason: answer.content.error || answer.status }));
       else take(answer.content.cards, path === "/undo");

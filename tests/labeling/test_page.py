@@ -69,6 +69,20 @@ def test_two_people_never_get_the_same_record(store: Store) -> None:
     assert person(store, "chris").cards() == []
 
 
+def test_an_answer_that_the_tables_have_no_time_for_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conflict (409) is dropped by the script, too busy (429) is not."""
+    monkeypatch.setattr("appliance.store._BUSY_TIMEOUT_MS", 20)
+    store = Store.open()
+    task = a_task(store)
+    ann = person(store)
+    [first, *_rest] = ann.cards()
+    identity, value = uuid.uuid4().hex, {"label": task.choices[0].id}
+    with store.writing():
+        assert ann.answer(first["record"], value, identity).status_code == 429
+        assert ann.post("/undo", {"id": identity}).status_code == 429
+    assert ann.answer(first["record"], value, identity).status_code == 200
+
+
 def test_a_record_that_is_not_mine_is_a_conflict(store: Store) -> None:
     task = a_task(store)
     ann, bob = person(store), person(store, "bob")

@@ -388,3 +388,56 @@ def test_answers_given_while_the_server_is_dead_are_saved_when_it_is_back(store:
     names = ["yes", "no", "no", "other"]
     assert kept(store, task) == [(str(row), "submitted", name) for row, name in enumerate(names)]
     assert len(list(answers(store, task, history=True))) == 4
+
+
+def test_an_answer_that_waits_is_sent_by_its_own_person_only(store: Store, browser: Browser) -> None:
+    """Two people at one tab, one after the other; the first one's answer could not be sent."""
+    task = a_task(store)
+    with serving(store) as address:
+        ann = Watched(browser, address, invited(store))
+        ann.page.goto(f"{address}/tasks/triage")
+        ann.page.route("**/answers", lambda route: route.abort())
+        ann.press("1")
+        expect(ann.page.locator("#saved")).to_contain_text("Not saved yet: 1")
+        ann.page.context.clear_cookies()
+        ann.page.unroute("**/answers")
+        ann.page.wait_for_url("**/enter?then=*")
+        ann.page.goto(f"{address}/join?code={invited(store, 'bob')}")
+        ann.page.fill("#password", PASSWORD)
+        ann.page.click("button.primary")
+        ann.page.wait_for_url(f"{address}/")
+        ann.page.goto(f"{address}/tasks/triage")
+        ann.press("2")
+        ann.saved()
+        assert [(one.annotator, one.record[-1]) for one in answers(store, task)] == [("bob", "4")]
+        ann.page.context.clear_cookies()
+        ann.page.goto(f"{address}/enter?then=/tasks/triage")
+        ann.page.fill("#name", "ann")
+        ann.page.fill("#password", PASSWORD)
+        ann.page.click("button.primary")
+        ann.page.wait_for_url(f"{address}/tasks/triage")
+        expect(ann.page.locator("#recent li")).to_have_count(1, timeout=15_000)
+        assert [(one.annotator, one.record[-1]) for one in answers(store, task)] == [("bob", "4"), ("ann", "0")]
+
+
+def test_an_answer_under_the_token_of_an_earlier_session_is_kept(store: Store, browser: Browser) -> None:
+    """Somebody enters anew in a second tab and goes on in the first."""
+    task = a_task(store)
+    with serving(store) as address:
+        ann = Watched(browser, address, invited(store))
+        ann.page.goto(f"{address}/tasks/triage")
+        expect(ann.page.locator("#text")).to_have_text("one")
+        ann.page.context.clear_cookies()
+        second = ann.page.context.new_page()
+        second.goto(f"{address}/enter")
+        second.fill("#name", "ann")
+        second.fill("#password", PASSWORD)
+        second.click("button.primary")
+        second.wait_for_url(f"{address}/")
+        ann.press("1")
+        expect(ann.page.locator("#text")).to_have_text("two")
+        ann.page.wait_for_url(f"{address}/tasks/triage")
+        deadline = time.monotonic() + 20
+        while not kept(store, task) and time.monotonic() < deadline:
+            ann.page.wait_for_timeout(100)
+        assert kept(store, task) == [("0", "submitted", "yes")]

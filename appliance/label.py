@@ -158,7 +158,8 @@ def dismiss(
 ) -> None:
     from appliance.web.people import remove
 
-    show({"dismissed": remove(open_store(project), name).name}, json)
+    store = open_store(project)
+    show({"dismissed": remove(store, name, store.settings.web).name}, json)
 
 
 # -- the loop ----------------------------------------------------------------------------------------------------------

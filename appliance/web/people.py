@@ -23,6 +23,7 @@ from appliance.approvals import Book
 from appliance.errors import BusyError, InputError, IntegrityError, NotFoundError, PolicyError, SettingsError
 from appliance.files import locked, write_durably
 from appliance.settings import WebSettings
+from appliance.web.sessions import Sessions
 from appliance.words import _
 
 __all__ = [
@@ -86,17 +87,20 @@ def invite(store: Book, name: str, role: str, settings: WebSettings) -> tuple[Pe
     return person, "-".join(code[at : at + 5] for at in range(0, _CODE_CHARACTERS, 5))
 
 
-def remove(store: Book, name: str) -> Person:
-    """Take a person's role in the store's project away, at once. Raises `NotFoundError` when they have none."""
+def remove(store: Book, name: str, settings: WebSettings) -> Person:
+    """Take a person's role in the store's project away, at once, and with the last role the password. Raises `NotFoundError` when they have none."""
     if find(store.home, name, store.project) is None:
         raise NotFoundError(_no_such(store, name))
     store.event("person remove", name=name)
 
     def changed(known: dict[str, Person]) -> Person:
         there = known[name.casefold()]
-        return replace(there, roles={key: role for key, role in there.roles.items() if key != store.project})
+        left = replace(there, roles={key: role for key, role in there.roles.items() if key != store.project})
+        return left if left.roles else replace(left, code=None, password=None)  # whoever is called so next is another
 
-    return _change(store.home, name, changed)
+    removed = _change(store.home, name, changed)
+    Sessions(store.home, settings).end_all(removed.name)
+    return removed
 
 
 def people(home: Path, project: str) -> list[Person]:
@@ -157,23 +161,23 @@ def enter(store: Book, name: str, password: str, settings: WebSettings) -> Perso
     door for `settings.lock_minutes` (NIST SP 800-63B, 5.2.2, limits the rate of guesses).
     """
     person = find(store.home, name, store.project)
-    if person and person.locked_until > time.time():
-        minutes = max(1, round((person.locked_until - time.time()) / 60))
-        raise BusyError(_("too many wrong passwords; try again in {minutes} minutes", minutes=minutes))
+    if person:  # counted before it is compared: guesses that come at once are as few as those that come one by one
+        _change(store.home, name, lambda known: _tried(known[name.casefold()], settings))
     kept = (person and person.password) or _nobody()
     right = hmac.compare_digest(kept, _stretch(password[:MAX_PASSWORD_CHARACTERS], bytes.fromhex(kept.split(":")[0])))
-    if person and (person.failures or not right):
-        _change(store.home, name, lambda known: _counted(known[name.casefold()], right, settings))
     if person is None or not right:
         raise PolicyError(_("name and password do not match"))
-    return person
+    return _change(store.home, name, lambda known: replace(known[name.casefold()], failures=0, locked_until=0.0))
 
 
-def _counted(person: Person, right: bool, settings: WebSettings) -> Person:
-    failures = 0 if right else person.failures + 1
-    if failures < settings.attempts:
-        return replace(person, failures=failures)
-    return replace(person, failures=0, locked_until=time.time() + settings.lock_minutes * 60)
+def _tried(person: Person, settings: WebSettings) -> Person:
+    now = time.time()
+    if person.locked_until > now:
+        minutes = max(1, round((person.locked_until - now) / 60))
+        raise BusyError(_("too many wrong passwords; try again in {minutes} minutes", minutes=minutes))
+    if person.failures + 1 < settings.attempts:
+        return replace(person, failures=person.failures + 1)
+    return replace(person, failures=0, locked_until=now + settings.lock_minutes * 60)
 
 
 def _check_password(password: str, name: str, least: int) -> None:

@@ -129,7 +129,7 @@ def test_a_wrong_password_is_told_on_the_page(client: TestClient, store: Store) 
 
 def test_who_is_dismissed_is_out_with_the_next_request(client: TestClient, store: Store) -> None:
     come_in(client, store)
-    remove(store, "ann")
+    remove(store, "ann", store.settings.web)
     assert client.get("/").status_code == 303
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,6 +11,7 @@ from appliance.errors import BusyError, InputError, IntegrityError, NotFoundErro
 from appliance.settings import WebSettings
 from appliance.store import Store
 from appliance.web import people
+from appliance.web.sessions import Sessions
 
 SETTINGS = WebSettings(attempts=3)
 PASSWORD = "a calm sea in the morning"
@@ -122,12 +124,48 @@ def test_a_role_belongs_to_one_project() -> None:
 def test_who_is_dismissed_is_out_at_once() -> None:
     store = Store.open()
     joined(store)
-    people.remove(store, "ANN")
+    people.remove(store, "ANN", SETTINGS)
     assert people.find(store.home, "ann", "main") is None
     with pytest.raises(PolicyError):
         people.enter(store, "ann", PASSWORD, SETTINGS)
     with pytest.raises(NotFoundError, match="nobody is called `ann`"):
-        people.remove(store, "ann")
+        people.remove(store, "ann", SETTINGS)
+
+
+def test_who_is_called_like_somebody_dismissed_starts_anew() -> None:
+    """Neither the password nor a session of the one before opens the door to the role of the one after."""
+    store = Store.open()
+    joined(store)
+    secret = Sessions(store.home, SETTINGS).begin("ann")
+    people.remove(store, "ann", SETTINGS)
+    people.invite(store, "ann", "reviewer", SETTINGS)
+    assert Sessions(store.home, SETTINGS).find(secret) is None
+    with pytest.raises(PolicyError, match="do not match"):
+        people.enter(store, "ann", PASSWORD, SETTINGS)
+
+
+def test_who_is_left_with_a_role_elsewhere_keeps_the_password() -> None:
+    store, other = Store.open(), Store.open(project="other")
+    joined(store)
+    people.invite(other, "ann", "annotator", SETTINGS)
+    people.remove(other, "ann", SETTINGS)
+    assert people.enter(store, "ann", PASSWORD, SETTINGS).name == "ann"
+
+
+def test_guesses_at_the_same_time_are_counted_like_others() -> None:
+    store = Store.open()
+    joined(store)
+
+    def guess(number: int) -> str:
+        try:
+            people.enter(store, "ann", f"a wrong guess {number}", SETTINGS)
+        except (PolicyError, BusyError) as error:
+            return type(error).__name__
+        return ""
+
+    with ThreadPoolExecutor(12) as pool:
+        tried = list(pool.map(guess, range(12)))
+    assert tried.count("PolicyError") == SETTINGS.attempts and tried.count("BusyError") == 12 - SETTINGS.attempts
 
 
 def test_neither_code_nor_password_lies_on_the_disk() -> None:

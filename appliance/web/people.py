@@ -163,6 +163,8 @@ def enter(store: Book, name: str, password: str, settings: WebSettings) -> Perso
     person = find(store.home, name, store.project)
     if person:  # counted before it is compared: guesses that come at once are as few as those that come one by one
         _change(store.home, name, lambda known: _tried(known[name.casefold()], settings))
+    else:
+        _change_nobody(store.home)
     kept = (person and person.password) or _nobody()
     right = hmac.compare_digest(kept, _stretch(password[:MAX_PASSWORD_CHARACTERS], bytes.fromhex(kept.split(":")[0])))
     if person is None or not right:
@@ -231,6 +233,16 @@ def _change(home: Path, name: str, change: Callable[[dict[str, Person]], Person]
     with locked(home / f".{_FILE}.lock"):
         known = _read(home)
         known[name.casefold()] = changed = change(known)
-        content: dict[str, Any] = {"people": [asdict(person) for person in known.values()]}
-        write_durably(home / _FILE, json.dumps(content, ensure_ascii=False, indent=1).encode())
+        _write(home, known)
     return changed
+
+
+def _change_nobody(home: Path) -> None:
+    # What it takes to note a guess at a name that nobody has, so that the time tells nothing here either.
+    with locked(home / f".{_FILE}.lock"):
+        _write(home, _read(home))
+
+
+def _write(home: Path, known: Mapping[str, Person]) -> None:
+    content: dict[str, Any] = {"people": [asdict(person) for person in known.values()]}
+    write_durably(home / _FILE, json.dumps(content, ensure_ascii=False, indent=1).encode())

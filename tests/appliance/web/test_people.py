@@ -152,6 +152,25 @@ def test_who_is_left_with_a_role_elsewhere_keeps_the_password() -> None:
     assert people.enter(store, "ann", PASSWORD, SETTINGS).name == "ann"
 
 
+def test_a_name_that_nobody_has_costs_as_much_as_one_that_somebody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is written as often and the password stretched as often, so that the time does not tell who is there."""
+    store = Store.open()
+    joined(store)
+    done: list[str] = []
+    for name in ("write_durably", "_stretch"):
+        work = getattr(people, name)
+        monkeypatch.setattr(people, name, lambda *given, name=name, work=work: (done.append(name), work(*given))[1])
+    people._nobody()
+    costs = []
+    for name in ("ann", "nobody"):
+        done.clear()
+        with pytest.raises(PolicyError, match="do not match"):
+            people.enter(store, name, "wrong wrong wrong", SETTINGS)
+        costs.append(list(done))
+    assert costs[0] == costs[1] == ["write_durably", "_stretch"]
+    assert [one.name for one in people.people(store.home, "main")] == ["ann"]
+
+
 def test_guesses_at_the_same_time_are_counted_like_others() -> None:
     store = Store.open()
     joined(store)

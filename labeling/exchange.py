@@ -159,7 +159,8 @@ def import_answers(store: Store, task: LabelTask, file: Path, annotator: str = _
     """
     kind = _format(file)
     texts = Texts(store, dataset_of(store, task))
-    reader = _Reader(task, texts, {one.id for one in answers(store, task, states=STATES, history=True)}, annotator)
+    known = {(one.id, one.record, one.review) for one in answers(store, task, states=STATES, history=True)}
+    reader = _Reader(task, texts, known, annotator)
     parsed: Callable[[Row], Annotation] = reader.studio if kind == "json" else reader.row
     good: list[Annotation] = []
     faults: list[Fault] = []
@@ -186,7 +187,7 @@ def _propose(store: Store, task: LabelTask, given: list[Annotation]) -> int:
 class _Reader:
     """Turns a row of a file into an answer of the task. What it raises, `InputError`, never quotes the row."""
 
-    def __init__(self, task: LabelTask, texts: Texts, known: set[str], annotator: str) -> None:
+    def __init__(self, task: LabelTask, texts: Texts, known: set[tuple[str, str, bool]], annotator: str) -> None:
         self.task, self.texts, self.known, self.annotator = task, texts, known, annotator
         self.rows = {record: row for row, record in enumerate(texts.ids)}
         self._by_text: dict[bytes, str | None] = {}
@@ -247,8 +248,8 @@ class _Reader:
         )  # fmt: skip
 
     def _identity(self, given: Any, record: str, who: str, review: bool) -> str:
-        # an answer of ours that comes back keeps its id; any other gets one that the same file gives again
-        if isinstance(given, str) and given in self.known:
+        # an answer of ours that comes back about the same record keeps its id; any other gets one that the same file gives again
+        if isinstance(given, str) and (given, record, review) in self.known:
             return given
         about = json.dumps([self.task.project, self.task.name, record, who, review, given or ""])
         return hashlib.sha256(about.encode()).hexdigest()[:32]
@@ -305,7 +306,12 @@ class _Reader:
     def _label(self, name: Any) -> str:
         found = self._ids.get(name.strip()) if isinstance(name, str) else None
         if found is None:
-            raise InputError(_("the row names a label that task `{task}` does not have", task=self.task.name))
+            raise InputError(
+                _(
+                    "the row names a label that task `{task}` does not have; see `skerry label show {task}`",
+                    task=self.task.name,
+                )
+            )
         return resolved(self.task, found).id
 
     def _check_places(self, value: Mapping[str, Any], record: str) -> None:
@@ -338,7 +344,7 @@ def _truth(value: Any) -> bool:
 def _number(value: Any) -> float | None:
     try:
         number = float("nan") if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 <= number < float("inf") else None
 
@@ -393,6 +399,10 @@ def _read_csv(file: Path, limit: int) -> Iterator[tuple[int, Any]]:
     header = [name.strip().lower() for name in next(reader, [])]
     if not {"record", "row", "text"} & set(header):
         raise InputError(_("`{file}` has no column `record`, `row` or `text`", file=file.name))
+    if not {"label", "labels", "spans", "state"} & set(header):
+        raise InputError(_("`{file}` has no column `label`, `labels` or `spans`", file=file.name))
+    if any(header.count(name) > 1 for name in (*_COLUMNS, "text")):
+        raise InputError(_("`{file}` has two columns of the same name", file=file.name))
     while True:
         line = reader.line_num + 1
         try:

@@ -276,3 +276,38 @@ def test_an_answer_of_another_task_is_not_taken_for_ones_own(tmp_path: Path) -> 
     assert import_answers(store, second, tmp_path / "a.jsonl")["new"] == 1
     assert len(list(answers(store, asked))) == len(list(answers(store, second))) == 1
     assert said(asked, 0, "ann", "yes").value == next(answers(store, asked)).value
+
+
+@pytest.mark.parametrize("header", ["row,answer", "row,label,Label", "who,label", ""])
+def test_a_table_without_the_columns_that_are_needed_or_with_one_twice_is_refused_as_a_whole(
+    tmp_path: Path, header: str
+) -> None:
+    """Not row by row, and never by taking one of two columns in silence."""
+    store = Store.open()
+    asked = task(store)
+    (tmp_path / "answers.csv").write_text(f"{header}\n1,yes,no\n")
+    with pytest.raises(InputError, match="column"):
+        import_answers(store, asked, tmp_path / "answers.csv")
+
+
+def test_a_row_that_was_moved_to_another_record_is_an_answer_of_its_own(tmp_path: Path) -> None:
+    """The id of its answer stays with the record that it was given to, so that no answer stands there twice."""
+    store = Store.open()
+    asked = task(store, "card transfer", "single", dataset(store, TEXTS))
+    tell(store, asked, "ann", "card")
+    [kept] = answers(store, asked)
+    row = {"row": 1, "label": "transfer", "annotator": "ann", "id": kept.id}
+    (tmp_path / "moved.jsonl").write_text(json.dumps(row) + "\n")
+    imported = import_answers(store, asked, tmp_path / "moved.jsonl")
+    found = {one.record: one for one in answers(store, asked)}
+    assert imported["new"] == 1 and len(found) == 2
+    assert found[kept.record] == kept and len({one.id for one in found.values()}) == 2
+
+
+def test_a_time_beyond_all_numbers_is_no_time(tmp_path: Path) -> None:
+    store = Store.open()
+    asked = task(store, "card transfer", "single", dataset(store, TEXTS))
+    row = {"row": 0, "label": "card", "seconds": 10**400}
+    (tmp_path / "long.jsonl").write_text(json.dumps(row) + "\n")
+    assert import_answers(store, asked, tmp_path / "long.jsonl")["new"] == 1
+    assert [one.seconds for one in answers(store, asked)] == [None]

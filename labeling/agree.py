@@ -369,9 +369,10 @@ def _differ(them: list[Annotation]) -> bool:
 def make_gold(store: Store, task: LabelTask, count: int, seed: int = _SEED) -> int:
     """Make gold questions of `count` records whose answer is sure: a reviewer's, or that of two people or more who all agree.
 
-    Reviewed ones come first. Each is asked of everybody who has not answered it, at the task's `gold_share`. Returns how many were made.
+    Reviewed ones come first; those drawn at random stay in the control slice, which would lose the sure ones. Each is asked of everybody who has not answered it, at the
+    task's `gold_share`. Returns how many were made.
     """
-    taken = {item.record for item in queue(store, task.name, review=False) if item.reason == "gold"}
+    taken = {item.record for item in queue(store, task.name, review=False) if item.reason in ("gold", "random")}
     known = {record: one for record, one in settled(store, task).items() if record not in taken}
     sure = [record for record, one in known.items() if one.how == "review" or (one.people > 1 and one.agree == one.people)]  # fmt: skip
     np.random.default_rng(seed).shuffle(sure)

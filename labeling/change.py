@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from appliance.annotations import answers, change_labels, enqueue, named, new_label, parts
+from appliance.annotations import answers, change_labels, enqueue, named, new_label, parts, queue
 from appliance.errors import SettingsError
 from appliance.schema import LabelName, LabelTask, QueueItem
 from appliance.store import Store
@@ -42,7 +42,7 @@ def merge(store: Store, task: LabelTask, labels: Sequence[str], into: str) -> La
 def split(store: Store, task: LabelTask, label: str, names: Sequence[str]) -> tuple[LabelTask, int]:
     """Let a label come apart into others: it is offered no more, and its records are asked about again, of the same people too.
 
-    What was said stays in the history; until a record is answered anew it counts as not settled. One of `names` may be the label's own
+    What was said stays in the history; until a record is answered anew it counts as not settled. What was drawn at random stays in the control slice. One of `names` may be the label's own
     (`bank` into `bank` and `river`). Returns the task and how many records wait. Raises `InputError` for an unknown label, `SettingsError` for
     fewer than two names.
     """
@@ -57,7 +57,8 @@ def split(store: Store, task: LabelTask, label: str, names: Sequence[str]) -> tu
     changed = change_labels(store, task.name, [*kept[:place], *fresh, *kept[place:]])
     asked = {one.record for one in answers(store, changed) if old.id in {part[-1] for part in parts(one.value)}}
     rows = Texts(store, dataset_of(store, task)).rows_of(asked)
-    items = [QueueItem(task.name, record, row, reason="split") for record, row in rows.items()]
+    drawn = {item.record for item in queue(store, task.name, review=False) if item.reason == "random"}
+    items = [QueueItem(task.name, record, row, reason="random" if record in drawn else "split") for record, row in rows.items()]  # fmt: skip
     return changed, enqueue(store, changed, items, again=True)
 
 

@@ -264,6 +264,17 @@ def test_gold_questions_are_made_of_sure_answers_and_score_each_person() -> None
     assert scores["cyd"][1] == round(sum(truth[record] == name for record, name in zip(order, ("yes", "no", "yes"), strict=True)) / 3, 4)  # fmt: skip
 
 
+def test_gold_questions_leave_the_control_slice_alone() -> None:
+    """A slice without the records on which all agree would say that the model is worse than it is."""
+    store = Store.open()
+    asked = task(store)
+    enqueue(store, asked, [QueueItem("triage", identity(0), 0, reason="random")])
+    for who in ("ann", "bob"):
+        tell(store, asked, who, "yes", "yes")
+    assert make_gold(store, asked, 5) == 1
+    assert {item.row: item.reason for item in queue(store, "triage")} == {0: "random", 1: "gold"}
+
+
 def test_a_reviewer_decides_and_the_record_is_settled() -> None:
     store = Store.open()
     asked = task(store, overlap=1.0)

@@ -52,7 +52,7 @@ def test_a_merge_joins_labels_of_several_and_of_spans() -> None:
 def test_who_answered_is_asked_again_when_a_label_comes_apart() -> None:
     store = Store.open()
     asked = task(store)
-    enqueue(store, asked, [QueueItem("triage", identity(row), row, place=row) for row in range(2)])
+    enqueue(store, asked, [QueueItem("triage", identity(row), row, place=row, reason="margin") for row in range(2)])
     for name in ("yes", "no"):
         (item,) = lease_next(store, "triage", "ann", count=1)
         save(store, said(asked, item.row, "ann", name, source="human"))
@@ -64,3 +64,14 @@ def test_who_answered_is_asked_again_when_a_label_comes_apart() -> None:
     assert list(settled(store, parted)) == [identity(1), identity(0)]
     assert len(list(answers(store, parted, history=True))) == 3
     assert all(item.closed for item in queue(store, "triage"))
+
+
+def test_what_was_drawn_at_random_stays_in_the_control_slice_when_its_label_comes_apart() -> None:
+    """Without it the slice, and the test split made of it, would hold none of the parted label."""
+    store = Store.open()
+    asked = task(store)
+    reasons = ("random", "cluster-margin")
+    enqueue(store, asked, [QueueItem("triage", identity(row), row, reason=why) for row, why in enumerate(reasons)])
+    tell(store, asked, "ann", "yes", "yes")
+    split(store, asked, "yes", ["sure", "likely"])
+    assert {item.row: item.reason for item in queue(store, "triage")} == {0: "random", 1: "split"}

@@ -331,6 +331,13 @@ def queue(store: Store, task: str, batch: int | None = None, review: bool | None
         return [QueueItem(**row) for row in rows]
 
 
+def row_of(store: Store, task: str, record: str) -> int | None:
+    """Return the row of a record that was queued, else None."""
+    query = sa.select(_queue.c.row).where(*_at(_queue, store, task), _queue.c.record == record).limit(1)
+    with store.reading() as connection:
+        return connection.execute(query).scalar()
+
+
 def lease_next(
     store: Store, task: str, person: str, count: int = 2, reviewer: bool = False, seconds: float = LEASE_S
 ) -> list[QueueItem]:

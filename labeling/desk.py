@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from appliance import annotations as ledger
+from appliance.errors import InputError
 from appliance.schema import Annotation, LabelName, LabelTask, QueueItem
 from appliance.store import Store
-from appliance.words import language
+from appliance.words import _, language
 from labeling.texts import Texts, dataset_of
 
 __all__ = ["COMMANDS", "Card", "Choice", "Desk", "Recent", "choices", "guidelines"]
@@ -137,6 +138,15 @@ class Desk:
         given = ledger.answers(self.store, task, item.record) if item.review else ()
         others = [one for one in given if not one.review]
         return Card(item, record.text, record.language, list(suggested), others, before or {})
+
+    def check_places(self, answer: Annotation) -> None:
+        """Raise `InputError` where a span of an answer ends behind the text of its record."""
+        task = ledger.task(self.store, answer.task)
+        row = ledger.row_of(self.store, task.name, answer.record)
+        with self._guard:
+            length = 0 if row is None else len(self._open(task).record(row).text)
+        if any(span["end"] > length for span in answer.value["spans"]):
+            raise InputError(_("a span ends behind the text, which has {length} characters", length=length))
 
     def raw(self, task: LabelTask, row: int, who: str, why: str) -> str:
         """Return a record's text before the scrub, for a reviewer: the look writes an event first."""

@@ -37,6 +37,7 @@ __all__ = ["build_app", "serve"]
 _AHEAD = 4
 _MAX_SECONDS = 3600.0
 _MAX_NOTE_CHARACTERS = 2000
+_MAX_REASON_CHARACTERS = 200
 
 
 def serve(store: Store, host: str, port: int, tls_cert: Path | None = None, tls_key: Path | None = None) -> None:
@@ -176,8 +177,11 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         review = bool(given.get("review"))
         if review:
             require_role("reviewer", who)
+        said = _answer(ledger.task(store, task), who.name, given, review)
+        if said.value.get("spans"):
+            desk.check_places(said)
         with desk.writing:
-            return ledger.save(store, _answer(task, who.name, given, review))
+            return ledger.save(store, said)
 
     @app.post("/tasks/{task}/undo")
     async def undo(request: Request, task: str) -> Response:
@@ -208,15 +212,37 @@ def _conflict(error: BusyError) -> Response:
     return JSONResponse({"error": str(error)}, 409)
 
 
-def _answer(task: str, person: str, given: Mapping[str, Any], review: bool) -> Annotation:
+def _answer(task: LabelTask, person: str, given: Mapping[str, Any], review: bool) -> Annotation:
     state, value, note = given.get("state", "submitted"), given.get("value"), given.get("note", "")
-    seconds = given.get("seconds")
-    known = isinstance(note, str) and len(note) <= _MAX_NOTE_CHARACTERS and isinstance(seconds, int | float | None)
-    if not (isinstance(value, dict) and known and state in ("submitted", "skipped", "flagged")):
+    known = _is_text(note, _MAX_NOTE_CHARACTERS) and state in ("submitted", "skipped", "flagged")
+    if not (isinstance(value, dict) and known):
         raise InputError(_("this answer cannot be read; load the page again"))
-    took = None if seconds is None else min(max(round(float(seconds), 2), 0.0), _MAX_SECONDS)
     identity, record = _identity(given.get("id")), _identity(given.get("record"))
-    return Annotation(identity, task, record, person, "human", value, state, took, note=note.strip(), review=review)
+    said = _said(task, value) if value or state == "submitted" else {}
+    took = _seconds(given.get("seconds"))
+    return Annotation(identity, task.name, record, person, "human", said, state, took, note=note.strip(), review=review)
+
+
+def _said(task: LabelTask, value: Mapping[str, Any]) -> dict[str, Any]:
+    # What an answer of the task's kind says, and nothing else that a script may send.
+    labels = ledger.labels_of(task, value)
+    if task.kind == "single":
+        return {"label": labels[0]}
+    if task.kind == "multi":
+        return {"labels": list(dict.fromkeys(labels))}
+    return {"spans": [{name: one[name] for name in ("start", "end", "label")} for one in value["spans"]]}
+
+
+def _seconds(given: Any) -> float | None:
+    if given is None:
+        return None
+    if not isinstance(given, int | float) or given != given:
+        raise InputError(_("this answer cannot be read; load the page again"))
+    return round(float(min(max(given, 0), _MAX_SECONDS)), 2)
+
+
+def _is_text(given: Any, characters: int) -> bool:
+    return isinstance(given, str) and len(given) <= characters and not any("\ud800" <= one <= "\udfff" for one in given)
 
 
 def _of_form(task: LabelTask, fields: Mapping[str, str]) -> dict[str, Any]:
@@ -277,5 +303,7 @@ def _add_review(app: FastAPI, desk: Desk, pages: Pages) -> None:
         who = visitor(request)
         require_role("reviewer", who)
         why = (await form(request)).get("why", "")
+        if not _is_text(why, _MAX_REASON_CHARACTERS):
+            raise InputError(_("this answer cannot be read; load the page again"))
         text = await run_in_threadpool(desk.raw, ledger.task(store, task), row, who.name, why)
         return pages.show(request, "raw.html", text=text)

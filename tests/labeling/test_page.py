@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.annotations import answers, change_labels, create_task, enqueue, new_label, put, queue, suggest
+from appliance.annotations import task as find_task
 from appliance.errors import BusyError, PolicyError, SettingsError
 from appliance.schema import Annotation, LabelTask, QueueItem, Record, Source
 from appliance.store import Store
 from appliance.web.listener import listen
+from labeling.change import merge
 from labeling.page import build_app, serve
 from tests.labeling.site import Annotator, a_task, invited
 
@@ -81,6 +84,47 @@ def test_an_answer_that_the_tables_have_no_time_for_is_asked_for_again(monkeypat
         assert ann.answer(first["record"], value, identity).status_code == 429
         assert ann.post("/undo", {"id": identity}).status_code == 429
     assert ann.answer(first["record"], value, identity).status_code == 200
+
+
+def test_of_what_a_script_sends_the_answer_alone_is_kept(store: Store) -> None:
+    """Anything else in it could make the answers of everybody unreadable."""
+    task = a_task(store)
+    ann = person(store)
+    value = {"label": task.choices[0].id, "spans": 5, "labels": [{}], "score": "high"}
+    assert ann.answer(ann.cards()[0]["record"], value).status_code == 200
+    merge(store, task, [task.choices[1].name], task.choices[0].name)
+    [kept] = answers(store, find_task(store, "triage"))
+    assert kept.value == {"label": task.choices[0].id}
+
+
+@pytest.mark.parametrize("end", [4, 10**9])
+def test_a_mark_behind_the_end_of_its_text_is_refused(store: Store, end: int) -> None:
+    task = a_task(store, kind="spans")
+    ann = person(store)
+    record, label = ann.cards()[0]["record"], task.choices[0].id
+    refused = ann.answer(record, {"spans": [{"start": 0, "end": end, "label": label}]})
+    assert refused.status_code == 422 and "3 characters" in refused.json()["error"]
+    kept = ann.answer(record, {"spans": [{"start": 0, "end": 3, "label": label, "text": "one"}]})
+    assert kept.status_code == 200
+    assert [dict(one.value) for one in answers(store, task)] == [{"spans": [{"start": 0, "end": 3, "label": label}]}]
+
+
+@pytest.mark.parametrize("more", [{"seconds": "soon"}, {"seconds": float("nan")}, {"note": "\ud800"}])
+def test_what_is_no_time_or_no_text_is_refused(store: Store, more: dict[str, object]) -> None:
+    task = a_task(store)
+    ann = person(store)
+    said = {"id": uuid.uuid4().hex, "record": ann.cards()[0]["record"], "value": {"label": task.choices[0].id}} | more
+    headers = {"x-csrf-token": ann.token, "accept": "application/json", "content-type": "application/json"}
+    refused = ann.client.post("/tasks/triage/answers", content=json.dumps(said), headers=headers)
+    assert refused.status_code == 422 and given(store, task) == []
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(10**400, 3600.0), (-1, 0.0), (1.234, 1.23), (None, None)])
+def test_a_time_is_an_hour_at_most(store: Store, seconds: float | None, kept: float | None) -> None:
+    task = a_task(store)
+    ann = person(store)
+    assert ann.answer(ann.cards()[0]["record"], {"label": task.choices[0].id}, seconds=seconds).status_code == 200
+    assert [one.seconds for one in answers(store, task)] == [kept]
 
 
 def test_a_record_that_is_not_mine_is_a_conflict(store: Store) -> None:
@@ -336,6 +380,8 @@ def test_a_look_at_raw_text_writes_an_event_first(store: Store) -> None:
     headers = {"x-csrf-token": rita.token, "hx-request": "true"}
     refused = rita.client.post("/tasks/triage/rows/0/look", data={"why": " "}, headers=headers)
     assert refused.status_code == 403 and "say why" in refused.json()["error"]
+    refused = rita.client.post("/tasks/triage/rows/0/look", data={"why": "x" * 201}, headers=headers)
+    assert refused.status_code == 422
     shown = rita.client.post("/tasks/triage/rows/0/look", data={"why": "the name is in doubt"}, headers=headers)
     assert "Call Anna Berg at noon" in shown.text
     looks = [event for event in store.events() if event.verb == "label-look"]

@@ -58,7 +58,7 @@ def create(
         raise SettingsError(_("name the labels: `--label NAME`, or a file of them with `--labels-from`"))
     written = _text(guidelines) if guidelines else ""
     made = create_task(store, task, over, kind, map(_label, names), written, overlap, gold_share)
-    show({"task": made.name, "dataset": over.reference, "kind": kind, "labels": len(made.choices)}, json)
+    show({"task": made.name, "dataset": over.reference, "records": over.rows, "kind": kind, "labels": len(made.choices)}, json)  # fmt: skip
 
 
 @label_app.command("list", help=_("List the labeling tasks."))
@@ -331,7 +331,10 @@ def gold(
 
     store = open_store(project)
     found = change_task(store, task, **({} if share is None else {"gold_share": share}))
-    show({"task": task, "gold": make_gold(store, found, count, seed), "gold_share": found.gold_share}, json)
+    made = make_gold(store, found, count, seed)
+    show({"task": task, "gold": made, "gold_share": found.gold_share}, json)
+    if not made:
+        say(_("no more record is sure: a reviewer's answer is, and one that several people agree on; see `skerry label agree {task}`", task=task))  # fmt: skip
 
 
 @label_app.command(

@@ -67,7 +67,10 @@ def export_answers(
     else:
         lines = (_row(task, one, rows[one.record], texts.record(rows[one.record]).text if text else None) for one in given)  # fmt: skip
         written = _csv_lines(lines, text) if kind == "csv" else (json.dumps(line, ensure_ascii=False) + "\n" for line in lines)  # fmt: skip
-    _write(out, written, "utf-8-sig" if kind == "csv" else "utf-8")
+    try:
+        _write(out, written, "utf-8-sig" if kind == "csv" else "utf-8")
+    except OSError as error:
+        raise InputError(_("cannot write `{file}`: {error}", file=out, error=reason(error))) from error
     store.event("label-export", (task.dataset,), task=task.name, count=len(given), text=text or kind == "json")
     return {"task": task.name, "path": str(out), "rows": len(given)}
 

@@ -279,15 +279,15 @@ def _sentence(found: Mapping[str, Any]) -> str:
 
 
 def _curve(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    # For each round that any run has: `labels`, mean `accuracy` and that at `random`, each with `_low` and `_high` (mean -+ 1.96 standard errors over the seeds);
-    # None where half of the runs had ended.
+    # For each round that any run has: `labels`, mean `accuracy` and that at `random`, each with `_low` and `_high` (mean -+ 1.96 standard errors over the seeds,
+    # within 0 to 1); None where half of the runs had ended, and no line where both had.
     counts = sorted({int(point[0]) for run in runs for name in ("ours", "random") for point in run[name]})
     points: dict[int, dict[str, Any]] = {}
     for name, key in (("ours", "accuracy"), ("random", "random")):
         for count in counts:
             values = [point[1] for run in runs for point in run[name] if point[0] == count]
             points[count] = points.get(count, {"labels": count}) | _band(key, values, 2 * len(values) > len(runs))
-    return list(points.values())
+    return [point for point in points.values() if point["accuracy"] is not None or point["random"] is not None]
 
 
 def _band(key: str, values: Sequence[float], enough: bool) -> dict[str, Any]:
@@ -297,4 +297,5 @@ def _band(key: str, values: Sequence[float], enough: bool) -> dict[str, Any]:
         return {key: None, f"{key}_low": None, f"{key}_high": None}
     mean = float(np.mean(values))
     error = 1.96 * float(np.std(values, ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return {key: round(mean, 4), f"{key}_low": round(mean - error, 4), f"{key}_high": round(mean + error, 4)}
+    low, high = max(0.0, mean - error), min(1.0, mean + error)
+    return {key: round(mean, 4), f"{key}_low": round(low, 4), f"{key}_high": round(high, 4)}

@@ -39,7 +39,7 @@ def test_a_task_is_made_listed_and_shown(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "how.md").write_text("# Cash\nwhen it says so", "utf-8")
     given = ["--labels-from", str(tmp_path / "labels.txt"), "--guidelines", str(tmp_path / "how.md"), "--label", "loan"]
     created = run(capsys, "create", "triage", "--dataset", "notes", *given)
-    assert created == {"task": "triage", "dataset": made.reference, "kind": "single", "labels": 3}
+    assert created == {"task": "triage", "dataset": made.reference, "records": 6, "kind": "single", "labels": 3}
     assert run(capsys, "list")["tasks"][0]["task"] == "triage"
     shown = run(capsys, "show", "triage")
     assert [(one["name"], one["chinese"]) for one in shown["labels"]] == [("loan", ""), ("cash", "现金"), ("card", "")]

@@ -311,3 +311,11 @@ def test_a_time_beyond_all_numbers_is_no_time(tmp_path: Path) -> None:
     (tmp_path / "long.jsonl").write_text(json.dumps(row) + "\n")
     assert import_answers(store, asked, tmp_path / "long.jsonl")["new"] == 1
     assert [one.seconds for one in answers(store, asked)] == [None]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Not the hidden one that stands in its place meanwhile."""
+    store = Store.open()
+    asked = task(store, over=dataset(store, TEXTS))
+    with pytest.raises(InputError, match=r"`[^`]*/nowhere/answers\.csv`"):
+        export_answers(store, asked, tmp_path / "nowhere" / "answers.csv")

@@ -16,7 +16,7 @@ from appliance.errors import InputError
 from appliance.pipeline import label_simulate
 from appliance.store import Store
 from labeling.choose import Round, choose
-from labeling.simulate import Known, Plan, interval_of_ratio, known_of, labels_to, play, rising, simulate
+from labeling.simulate import Known, Plan, _curve, interval_of_ratio, known_of, labels_to, play, rising, simulate
 from tests.fakes import tiny_records
 from tests.labeling.people import small_store
 from tests.labeling.test_choose import clouds
@@ -44,6 +44,12 @@ def test_with_many_labels_it_saves_and_says_how_much(many: Known) -> None:
     assert found["fell_back"] == 0 and "needed" in found["sentence"]
     assert len(found["labels_90"]) == len(found["random_labels_95"]) == 3
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_curve_stays_within_a_hundred_percent_and_ends_where_the_runs_do() -> None:
+    runs = [{"ours": [(20, one), (40, 1.0)][:ends], "random": [(20, 1.0)]} for one, ends in ((0.9, 1), (1.0, 2))]
+    (point,) = _curve(runs)
+    assert point["accuracy_high"] == 1.0 and 0 < point["accuracy_low"] < point["accuracy"] == 0.95
 
 
 def test_with_few_labels_it_gives_up_and_claims_nothing(few: Known) -> None:

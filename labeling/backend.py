@@ -176,7 +176,7 @@ def _digest(store: Store, task: LabelTask) -> str:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(_("the request is no JSON")) from error
     if not isinstance(said, dict):
         raise InputError(_("the request is no JSON object"))

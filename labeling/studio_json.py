@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _CONTROL, _OBJECT = "label", "text"  # the names of the two tags of each screen
+_LONGEST_S = 1e9  # of an answer; what says more, or is no number, says nothing
 _SEARCHED = 10  # labels from which on a search box stands over them
 _TAGS = {"single": ("Choices", "Choice"), "multi": ("Choices", "Choice"), "spans": ("Labels", "Label")}
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
@@ -175,7 +176,9 @@ def read_answer(task: LabelTask, text: str, annotation: Mapping[str, Any]) -> An
     outside the text, and an annotation that is no answer of the task's kind.
     """
     seconds = annotation.get("lead_time")
-    took = float(seconds) if isinstance(seconds, int | float) and not isinstance(seconds, bool) else None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < _LONGEST_S:
+        seconds = None
+    took = None if seconds is None else float(seconds)
     try:
         ours = [region for region in annotation["result"] if region["type"] in ("choices", "labels")]
         if annotation.get("was_cancelled"):

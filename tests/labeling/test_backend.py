@@ -127,6 +127,7 @@ def test_a_webhook_writes_nothing_that_it_says(rig: Rig) -> None:
         (b'{"project": {"id": 4}}', 200),
         (b"[]", 422),
         (b"{", 422),
+        (b"[" * 100_000, 422),
         (b"\xff\xfe", 422),
     ],
 )

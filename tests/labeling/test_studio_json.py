@@ -102,6 +102,12 @@ def test_every_value_comes_back(text: str, data: st.DataObject) -> None:
         assert (back.value, back.state, back.seconds) == (value, "submitted", 2.5)
 
 
+@pytest.mark.parametrize("seconds", [10**400, float("nan"), float("inf"), -1, True, "5", None])
+def test_what_is_no_time_is_none(seconds: object) -> None:
+    said = annotation_json(task(), "x", answer({"label": "aaaa0001"})) | {"lead_time": seconds}
+    assert read_answer(task(), "x", said).seconds is None
+
+
 @given(texts)
 def test_the_text_on_the_screen_keeps_every_place(text: str) -> None:
     """It has as many characters, can be written as UTF-8, and no carriage return."""

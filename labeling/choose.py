@@ -1,7 +1,8 @@
 """What to ask people next: one function a strategy, and the batch that is made of them.
 
 Every batch holds a random share, so that what a strategy gains is measured and not promised. The random records are the next of one random order of the
-data set, which the seed draws: together they are a simple random sample, however often choosing is given again.
+data set, which the seed draws: together they are a simple random sample of what no strategy had taken before, however often choosing is given again. Where most
+records get a label, the strategy has taken hard ones out of that order, and the sample is easier than the whole.
 """
 
 from __future__ import annotations

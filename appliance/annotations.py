@@ -757,20 +757,20 @@ def _count(connection: sa.Connection, store: Store, task: str, touched: set[tupl
     records = {record for record, _review in touched}
     found = connection.execute(sa.select(_queue).where(*_at(_queue, store, task), _queue.c.record.in_(records)))
     items = {(row["record"], row["review"]): dict(row) for row in found.mappings()}
-    columns = (_annotations.c.record, _annotations.c.review, _annotations.c.state, _annotations.c.value, _annotations.c.number)  # fmt: skip
+    columns = (_annotations.c.record, _annotations.c.review, _annotations.c.annotator, _annotations.c.state, _annotations.c.value, _annotations.c.number)  # fmt: skip
     given = sa.select(*columns).where(
         *_at(_annotations, store, task), _annotations.c.record.in_({record for record, _review in items}), _annotations.c.current,
         _annotations.c.source.in_(PEOPLE), _annotations.c.state != "withdrawn",
     )  # fmt: skip
-    said: dict[tuple[str, bool], list[Any]] = {}
-    for row in connection.execute(given).all() if items else ():
-        said.setdefault((row.record, row.review), []).append(row)
+    said: dict[tuple[str, bool], dict[str, Any]] = {}  # of each person the newest answer
+    for row in connection.execute(given.order_by(_annotations.c.number)).all() if items else ():
+        said.setdefault((row.record, row.review), {})[row.annotator] = row
     changed: list[dict[str, Any]] = []
     doubts: list[dict[str, Any]] = []
     settled: list[dict[str, Any]] = []
     for key in touched & items.keys():
         item = items[key]
-        rows = [row for row in said.get(key, ()) if row.number > item["since"]]
+        rows = [row for row in said.get(key, {}).values() if row.number > item["since"]]
         states = [row.state for row in rows]
         closed = states.count("submitted") >= item["needed"] or "flagged" in states or states.count("skipped") > 1
         changed.append(dict(zip(("at", "for_review"), key, strict=True)) | {"a": states.count("submitted"), "t": len(states), "c": closed})  # fmt: skip

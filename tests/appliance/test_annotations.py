@@ -464,3 +464,16 @@ def test_an_answer_that_is_changed_while_all_are_read_is_read_once(monkeypatch: 
     assert len({identity for identity, _version in read}) == len(read) == 5
     assert {version for _identity, version in read} == {1}
     assert sorted(one.version for one in annotations.answers(store, task)) == [1, 1, 1, 1, 2]
+
+
+def test_a_person_counts_once_also_where_an_answer_of_theirs_is_imported() -> None:
+    """The newest of one's answers counts towards the two people who are wanted, and nobody disagrees with oneself."""
+    store = Store.open()
+    task = a_task(store, rows=1, overlap=1.0)
+    give(store, task, "ann")
+    annotations.put(store, task, [answer(task, f"{0:032x}", "ann", 1, source="import", id="a" * 32)])
+    [item] = annotations.queue(store, "triage")
+    assert (item.needed, item.answers, item.closed, item.review) == (2, 1, False, False)
+    give(store, task, "bob", 1)
+    [item] = annotations.queue(store, "triage")
+    assert (item.answers, item.closed) == (2, True)

@@ -53,6 +53,7 @@ class Card:
     suggestions: Sequence[Annotation] = ()
     answers: Sequence[Annotation] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
+    note: str = field(default="", repr=False)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -64,6 +65,7 @@ class Card:
             "length": len(self.text),
             "suggestions": suggested,
             "before": dict(self.before),
+            "note": self.note,
         }
 
 
@@ -130,14 +132,22 @@ class Desk:
             items = ledger.lease_next(self.store, task.name, person, count, reviewer)
         return [self.card(task, item) for item in items if f"{item.record}:{int(item.review)}" not in have]
 
-    def card(self, task: LabelTask, item: QueueItem, before: Mapping[str, Any] | None = None) -> Card:
-        """Return the card of an item; `before` is the value of an answer that is taken back."""
+    def card(self, task: LabelTask, item: QueueItem, before: Annotation | None = None) -> Card:
+        """Return the card of an item; `before` is an answer that is taken back: its value and its note stand on the card."""
         with self._guard:
             record = self._open(task).record(item.row)
         suggested = ledger.answers(self.store, task, item.record, ledger.SUGGESTIONS)
         given = ledger.answers(self.store, task, item.record) if item.review else ()
         others = [one for one in given if not one.review]
-        return Card(item, record.text, record.language, list(suggested), others, before or {})
+        return Card(
+            item,
+            record.text,
+            record.language,
+            list(suggested),
+            others,
+            before.value if before else {},
+            before.note if before else "",
+        )
 
     def check_places(self, answer: Annotation) -> None:
         """Raise `InputError` where a span of an answer ends behind the text of its record."""

@@ -196,7 +196,7 @@ def _add_work(app: FastAPI, desk: Desk, pages: Pages) -> None:
         with desk.writing:
             last = ledger.withdraw(store, identity, who.name)
             item = ledger.lease(store, task, who.name, last.record, last.review)
-        return {"cards": _shown(pages, request, found, [desk.card(found, item, last.value)])}
+        return {"cards": _shown(pages, request, found, [desk.card(found, item, last)])}
 
     @app.post("/tasks/{task}/renew")
     def renew(request: Request, task: str) -> Response:

@@ -154,8 +154,8 @@ function ready() {
   field.classList.toggle("long", length > 600);
   form.record.value = card.record;
   form.id.value = newId();
-  form.note.value = "";
-  one("#note").classList.add("hidden");
+  form.note.value = card.note || ""; // of an answer that was taken back
+  one("#note").classList.toggle("hidden", !card.note);
   began = performance.now();
   idle = 0;
   for (const choice of choices) {

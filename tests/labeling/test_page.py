@@ -141,9 +141,10 @@ def test_an_undo_brings_the_record_back_with_its_answer(store: Store) -> None:
     ann = person(store)
     identity, value = uuid.uuid4().hex, {"label": task.choices[0].id}
     record = ann.cards()[0]["record"]
-    ann.answer(record, value, identity)
+    ann.answer(record, value, identity, note="see the end </script>")
     [card] = ann.post("/undo", {"id": identity}).json()["cards"]
-    assert (card["record"], card["before"]) == (record, value)
+    assert (card["record"], card["before"], card["note"]) == (record, value, "see the end </script>")
+    assert "see the end </script>" not in card["html"]
     assert ann.answer(record, {"label": task.choices[2].id}).status_code == 200
     assert [one.value["label"] for one in answers(store, task)] == [task.choices[2].id]
     assert len(list(answers(store, task, history=True, states=("submitted", "withdrawn")))) == 3

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from appliance import environment, usage
-from appliance.errors import ApplianceError, HardwareError, InputError, PolicyError, SettingsError
+from appliance.errors import ApplianceError, HardwareError, Interrupted, InputError, PolicyError, SettingsError
 from appliance.label import label_app
 from appliance.reasons import reason
 from appliance.verbs import Background, Json, Project
@@ -1158,13 +1158,15 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == Interrupted.exit_code:  # Typer's way of telling Ctrl-C
+            _end(_("interrupted; the same command goes on with the work"), Interrupted.exit_code)
     except (BrokenPipeError, SystemExit) as error:
         # Who reads has seen enough, as `head` does. Typer and rich end themselves then; 141 is how a shell shows SIGPIPE.
         if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
         os._exit(141)
     except KeyboardInterrupt:
-        _end(_("interrupted; the same command goes on with the work"), 130)
+        _end(_("interrupted; the same command goes on with the work"), Interrupted.exit_code)
     except ApplianceError as error:
         _end(str(error), error.exit_code)
     except OSError as error:

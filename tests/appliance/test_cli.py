@@ -232,3 +232,14 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(words: list[str]) -> None
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_ctrl_c_ends_a_verb_with_one_line() -> None:
+    """Typer swallows the interrupt; the line that says how to go on comes all the same, and the exit code of one that was interrupted."""
+    program = (
+        "import os, signal, sys; from appliance import cli; sys.argv = ['skerry', 'wait'];"
+        "cli.app.command('wait')(lambda: os.kill(os.getpid(), signal.SIGINT)); cli.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.strip().endswith("interrupted; the same command goes on with the work")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from appliance import environment, usage
-from appliance.errors import ApplianceError, HardwareError, Interrupted, InputError, PolicyError, SettingsError
+from appliance.errors import ApplianceError, HardwareError, InputError, Interrupted, PolicyError, SettingsError
 from appliance.label import label_app
 from appliance.reasons import reason
 from appliance.verbs import Background, Json, Project

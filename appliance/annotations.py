@@ -118,23 +118,37 @@ def task(store: Store, name: str) -> LabelTask:
     return _task(row)
 
 
-def change_labels(store: Store, name: str, labels: Iterable[LabelName]) -> LabelTask:
+def change_labels(
+    store: Store, name: str, labels: Iterable[LabelName], seen: Iterable[LabelName] | None = None
+) -> LabelTask:
     """Put `labels` in the place of a task's. None may be missing: one that is offered no more is merged (`into`) or `retired`.
 
-    Raises `SettingsError` when one is missing or two on offer have the same name.
+    `seen` are the labels that the change was made from. Raises `BusyError` when they are others by now, `SettingsError` when one is missing or two on offer have the
+    same name.
     """
     chosen = _checked(tuple(labels))
     with store.writing() as connection:
         row = _task_row(connection, store, name)
+        if row and seen is not None and row["labels"] != _plain(seen):
+            raise BusyError(
+                _(
+                    "the labels of task `{task}` were changed by somebody else meanwhile; give the command again",
+                    task=name,
+                )
+            )
         before = {label["id"] for label in row["labels"]} if row else set()
         if missing := before - {label.id for label in chosen}:
             raise SettingsError(
                 _("label `{label}` has annotations that would be lost; merge it or retire it", label=min(missing))
             )
-        kept = [asdict(label) for label in chosen]
-        connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(labels=kept))
+        connection.execute(_tasks.update().where(*_at(_tasks, store, name)).values(labels=_plain(chosen)))
     store.event("label-change", task=name, labels=len(chosen))
     return task(store, name)
+
+
+def _plain(labels: Iterable[LabelName]) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = json.loads(json.dumps([asdict(label) for label in labels]))
+    return plain
 
 
 def change_task(store: Store, name: str, **settings: Any) -> LabelTask:

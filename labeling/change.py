@@ -21,7 +21,7 @@ def rename(store: Store, task: LabelTask, label: str, name: str, chinese: str | 
     old = named(task, label)
     was = tuple(dict.fromkeys((*old.was, old.name)))
     new = replace(old, name=name.strip(), chinese=old.chinese if chinese is None else chinese.strip(), was=was)
-    return change_labels(store, task.name, [new if one.id == old.id else one for one in task.labels])
+    return change_labels(store, task.name, [new if one.id == old.id else one for one in task.labels], task.labels)
 
 
 def merge(store: Store, task: LabelTask, labels: Sequence[str], into: str) -> LabelTask:
@@ -35,7 +35,7 @@ def merge(store: Store, task: LabelTask, labels: Sequence[str], into: str) -> La
     if target.id in gone:
         raise SettingsError(_("label `{label}` cannot be merged into itself", label=target.name))
     return change_labels(
-        store, task.name, [replace(one, into=target.id) if one.id in gone else one for one in task.labels]
+        store, task.name, [replace(one, into=target.id) if one.id in gone else one for one in task.labels], task.labels
     )
 
 
@@ -54,7 +54,7 @@ def split(store: Store, task: LabelTask, label: str, names: Sequence[str]) -> tu
     fresh = [_part(name) for name in wanted if name.partition("=")[0].strip() not in there]
     kept = [replace(one, retired=True) if one.id == old.id else one for one in task.labels]
     place = [one.id for one in kept].index(old.id) + 1
-    changed = change_labels(store, task.name, [*kept[:place], *fresh, *kept[place:]])
+    changed = change_labels(store, task.name, [*kept[:place], *fresh, *kept[place:]], task.labels)
     asked = {one.record for one in answers(store, changed) if old.id in {part[-1] for part in parts(one.value)}}
     rows = Texts(store, dataset_of(store, task)).rows_of(asked)
     drawn = {item.record for item in queue(store, task.name, review=False) if item.reason == "random"}

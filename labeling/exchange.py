@@ -158,7 +158,7 @@ def import_answers(store: Store, task: LabelTask, file: Path, annotator: str = _
 
     A row names its record by `record` (id), `row` (from 0) or the whole scrubbed `text`, its labels by name, Chinese name, an earlier
     name or id. The same file again changes nothing; a row that was changed is the next version of its answer. Rows of the source `model` or `rule` are
-    suggestions. Raises `InputError` when the file cannot be read, `SettingsError` for another ending.
+    suggestions. Raises `InputError` when the file cannot be read or no row can be taken in, `SettingsError` for another ending.
     """
     kind = _format(file)
     texts = Texts(store, dataset_of(store, task))
@@ -172,6 +172,16 @@ def import_answers(store: Store, task: LabelTask, file: Path, annotator: str = _
             good.append(parsed(_is_row(found)))
         except InputError as error:
             faults.append(Fault(line, str(error)))
+    if faults and not good:
+        raise InputError(
+            _(
+                "no row of `{file}` could be taken in, {count} were rejected; line {line}: {reason}",
+                file=file,
+                count=len(faults),
+                line=faults[0].line,
+                reason=faults[0].reason,
+            )
+        )
     counts = put(store, task, [one for one in good if one.source in PEOPLE])
     proposed = _propose(store, task, [one for one in good if one.source in SUGGESTIONS])
     store.event("label-import", (task.dataset,), task=task.name, rows=len(good), rejected=len(faults), **counts)

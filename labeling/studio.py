@@ -182,7 +182,7 @@ def _check_address(url: str) -> None:
     """Raise unless every address of the host is private, link-local or loopback (RFC 1918, 4193, 6890): texts stay in the local network."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and not parts.username and parts.port != 0
+        usable = parts.scheme in ("http", "https") and parts.username is None and parts.port != 0
         found = _addresses(parts.hostname or "") if usable else []
     except (ValueError, OSError):
         found = []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from appliance.annotations import answers, enqueue, lease_next, queue, save
-from appliance.errors import InputError, SettingsError
+from appliance.annotations import task as find
+from appliance.errors import BusyError, InputError, SettingsError
 from appliance.schema import QueueItem
 from appliance.store import Store
 from labeling.agree import settled
@@ -29,6 +30,18 @@ def test_a_label_is_not_merged_into_itself_and_needs_two_parts() -> None:
         merge(store, asked, ["yes", "no"], "yes")
     with pytest.raises(SettingsError, match="two labels"):
         split(store, asked, "yes", ["sure", "sure "])
+
+
+def test_a_change_is_not_lost_under_another_one() -> None:
+    """Who changed labels that somebody else has changed since is told so, and the first change stays."""
+    store = Store.open()
+    asked = task(store)
+    rename(store, asked, "yes", "oui")
+    with pytest.raises(BusyError, match="meanwhile"):
+        rename(store, asked, "no", "non")
+    with pytest.raises(BusyError, match="meanwhile"):
+        merge(store, asked, ["no"], "yes")
+    assert {one.name for one in find(store, "triage").choices} >= {"oui", "no"}
 
 
 def test_nothing_that_was_said_is_written_anew() -> None:

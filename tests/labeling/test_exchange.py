@@ -115,6 +115,16 @@ def test_bad_rows_are_named_and_the_good_ones_kept(tmp_path: Path) -> None:
     assert "PLANTED" not in json.dumps(found) and all(fault["reason"] for fault in found["faults"])
 
 
+def test_a_file_without_a_good_row_is_an_error(tmp_path: Path) -> None:
+    """It names the first fault and its line, and nothing is taken in."""
+    store = Store.open()
+    asked = task(store, "card other", over=dataset(store, TEXTS))
+    (tmp_path / "a.jsonl").write_text('{"row": 0, "label": "nosuch"}\n{"row": 9, "label": "card"}\n')
+    with pytest.raises(InputError, match="2 were rejected; line 1"):
+        import_answers(store, asked, tmp_path / "a.jsonl")
+    assert not list(answers(store, asked))
+
+
 def test_spans_that_do_not_fit_the_text_are_named(tmp_path: Path) -> None:
     store = Store.open()
     asked = task(store, "card", "spans", dataset(store, TEXTS))

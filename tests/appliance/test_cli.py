@@ -238,6 +238,7 @@ def test_ctrl_c_ends_a_verb_with_one_line() -> None:
     """Typer swallows the interrupt; the line that says how to go on comes all the same, and the exit code of one that was interrupted."""
     program = (
         "import os, signal, sys; from appliance import cli; sys.argv = ['skerry', 'wait'];"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"  # a shell's background job ignores it
         "cli.app.command('wait')(lambda: os.kill(os.getpid(), signal.SIGINT)); cli.main()"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

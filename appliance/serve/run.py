@@ -8,22 +8,25 @@ that it is not ready.
 from __future__ import annotations
 
 import contextlib
-import errno
-import ipaddress
-import logging
-import resource
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from appliance import device, environment
-from appliance.errors import ApplianceError, BusyError, PolicyError, SettingsError
+from appliance.errors import ApplianceError, PolicyError
 from appliance.log import log
-from appliance.reasons import reason
 from appliance.settings import ServeSettings, load
+from appliance.web.listener import (
+    address,
+    is_loopback,
+    listen,
+    log_like_us,
+    raise_file_limit,
+    tls_context,
+    uvicorn_options,
+)
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ def serve(
     for a certificate or an address that cannot be used; `BusyError` when the port is taken.
     """
     environment.clean()
-    if not auth and not _is_loopback(settings.host):
+    if not auth and not is_loopback(settings.host):
         raise PolicyError(
             _(
                 "`--no-auth` is for loopback only, not for `{host}`; make a key with `skerry key add NAME`",
@@ -69,9 +72,9 @@ def serve(
     access = Access(home, project) if auth else None
     if access:
         access.require_keys()
-    context = _tls(tls_cert, tls_key)
+    context = tls_context(tls_cert, tls_key)
     metrics = Metrics(home)
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         engines = EngineProcess(settings, device.threads(settings.threads))
         try:
             router = Router(home, project, settings.min_score, metrics, engines.load)
@@ -166,25 +169,16 @@ def _run(service: Service, loading: _Loading, listener: socket.socket, context: 
         "max_connections": settings.max_connections,
         "turn_away": staticmethod(app.turn_away),
     }
-    _raise_file_limit(settings.max_connections + 64)
-    _log_like_us("uvicorn.error")
+    raise_file_limit(settings.max_connections + 64)
+    log_like_us("uvicorn.error")
     config = uvicorn.Config(
         app,
-        loop="uvloop",
         http=type("LimitedConnection", (Connection,), limits),
-        ws="none",
         lifespan="on",
-        interface="asgi3",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         timeout_graceful_shutdown=_CLOSE_S,
-        ssl_context_factory=(lambda _config, _default: context) if context else None,
+        **uvicorn_options(context),
     )
-    host, port = listener.getsockname()[:2]
-    log("listening", url=f"{'https' if context else 'http'}://{f'[{host}]' if ':' in host else host}:{port}")
+    log("listening", url=address(listener, context))
     with _following(service):
         Server(config).run(sockets=[listener])
     log("stopped")
@@ -213,70 +207,3 @@ def _following(service: Service) -> Any:
         yield
     finally:
         over.set()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        kind: Callable[[str], ApplianceError] = BusyError if error.errno == errno.EADDRINUSE else SettingsError
-        raise kind(
-            _(
-                "cannot listen on `{host}` port {port}: {error}; choose another with `--host` and `--port`",
-                host=host,
-                port=port,
-                error=reason(error),
-            )
-        ) from error
-
-
-def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if cert is None and key is None:
-        return None
-    if cert is None or key is None:
-        raise SettingsError(_("TLS needs both `--tls-cert` and `--tls-key`"))
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # BCP 195 (RFC 9325) forbids what came before
-    try:
-        context.load_cert_chain(cert, key, password=lambda: b"")
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            _(
-                "cannot use the certificate `{cert}` with the key `{key}`: {error}; both are PEM files, the key without a password",
-                cert=cert,
-                key=key,
-                error=reason(error),
-            )
-        ) from error
-    return context
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _raise_file_limit(wanted: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-class _Lines(logging.Handler):
-    """A library's log records as our lines: the place and the kind of error, never its text, which could quote a request."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        log("library", place=f"{record.name}:{record.lineno}", level=record.levelname, error=error)
-
-
-def _log_like_us(name: str) -> None:
-    logger = logging.getLogger(name)
-    logger.handlers, logger.propagate = [_Lines()], False

@@ -9,7 +9,7 @@ import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from appliance.errors import ApplianceError, BusyError, SettingsError
 from appliance.log import log
@@ -19,7 +19,7 @@ from appliance.words import _
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["address", "is_loopback", "listen", "log_like_us", "raise_file_limit", "tls_context"]
+__all__ = ["address", "is_loopback", "listen", "log_like_us", "raise_file_limit", "tls_context", "uvicorn_options"]
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -83,6 +83,21 @@ def raise_file_limit(wanted: int) -> None:
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def uvicorn_options(context: ssl.SSLContext | None) -> dict[str, Any]:
+    """Return what is the same for every server of ours: no access log, no trust in a proxy's headers, no word of the library's name and version."""
+    return {
+        "loop": "uvloop",
+        "ws": "none",
+        "interface": "asgi3",
+        "log_config": None,
+        "log_level": "warning",
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "ssl_context_factory": (lambda _config, _default: context) if context else None,
+    }
 
 
 class _Lines(logging.Handler):

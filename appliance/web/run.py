@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from appliance.errors import MissingPartError, PolicyError
 from appliance.log import log
-from appliance.web.listener import address, is_loopback, log_like_us, raise_file_limit
+from appliance.web.listener import address, is_loopback, log_like_us, raise_file_limit, uvicorn_options
 from appliance.words import _
 
 if TYPE_CHECKING:
@@ -71,20 +71,12 @@ def run(app: Any, listener: socket.socket, context: ssl.SSLContext | None, max_c
     log_like_us("uvicorn.error")
     config = uvicorn.Config(
         app,
-        loop="uvloop",
         http=Impatient,
-        ws="none",
         lifespan="off",
-        interface="asgi3",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         limit_concurrency=max_connections,
         h11_max_incomplete_event_size=32 * 1024,
         timeout_graceful_shutdown=_DRAIN_S,
-        ssl_context_factory=(lambda _config, _default: context) if context else None,
+        **uvicorn_options(context),
     )
     log("listening", url=address(listener, context))
     Server(config).run(sockets=[listener])

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from appliance.intervals import wilson
 from appliance.words import _
+from labeling.agree import cohen
 from labeling.head import cross_validated, fit
 
 if TYPE_CHECKING:
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Advice", "advise", "cohen_kappa", "wilson"]
+__all__ = ["Advice", "advise", "cohen_kappa"]
 
 # Where all labels still to be had bring less than this, in accuracy, the advice is to stop.
 _ENOUGH = 0.015
@@ -27,7 +29,6 @@ _DECAY = 0.5
 _COMES_TRUE, _LEAST, _MOST = 0.6, 0.1, 1.2
 # Powers of the probabilities that are tried when they are calibrated: below 1 the head was too sure, above it too unsure.
 _POWERS = (0.1, 0.15, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
-_Z = 1.959964  # two-sided 95 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +94,9 @@ def cohen_kappa(one: Array, other: Array) -> float:
     """Return Cohen's kappa (1960) of two series of answers: agreement beyond chance, 1.0 where both always give the same single answer."""
     import numpy as np
 
-    most = int(max(one.max(), other.max())) + 1
-    shares = np.bincount(one, minlength=most) / len(one), np.bincount(other, minlength=most) / len(other)
-    chance = float(shares[0] @ shares[1])
-    return 1.0 if chance >= 1 else (float((one == other).mean()) - chance) / (1 - chance)
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson 1927); 0 to 1 of nothing."""
-    if not count:
-        return 0.0, 1.0
-    share, z2 = right / count, _Z * _Z
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    given = np.eye(int(max(one.max(), other.max())) + 1)
+    kappa = float(cohen(given[one], given[other])[0])
+    return 1.0 if np.isnan(kappa) else kappa
 
 
 def _last_doubling(

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.annotations import answers, enqueue, gold_answers, parts, queue
+from appliance.intervals import wilson
 from appliance.schema import Annotation, LabelTask, QueueItem
 from appliance.store import Store
 from labeling.texts import Texts, dataset_of
@@ -325,17 +326,8 @@ def _gold_scores(task: LabelTask, known: dict[str, Settled], given: list[Annotat
 
 
 def _score(right: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(right), len(right))
+    low, high = (round(side, 4) for side in wilson(sum(right), len(right))) if right else (None, None)
     return {"gold": len(right), "gold_right": _share(sum(right), len(right)), "gold_low": low, "gold_high": high}
-
-
-def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float | None, float | None]:
-    """Return the 95 % score interval of a share. Source: Wilson (1927), JASA 22(158). None of nothing."""
-    if not total:
-        return None, None
-    share, correction = right / total, z * z / total
-    centre, half = share + correction / 2, z * math.sqrt(share * (1 - share) / total + correction / (4 * total))
-    return round((centre - half) / (1 + correction), 4), round((centre + half) / (1 + correction), 4)
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.base.safetensors_file import writing_to
-from appliance.errors import InputError, MissingPartError
+from appliance.errors import InputError
 from appliance.jobs import progress
+from appliance.pictures import blank, write
 from appliance.schema import Dataset
 from appliance.store import Store
 from appliance.words import _
@@ -218,13 +218,7 @@ def write_simulation(found: Mapping[str, Any], folder: Path, cache: Path) -> lis
 
 
 def _draw(found: Mapping[str, Any], folder: Path, cache: Path) -> None:
-    os.environ.setdefault("MPLCONFIGDIR", str(cache))
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPartError(_("pictures need the extra `train`: install `skerry[train]`")) from error
-    figure = Figure(figsize=(8, 5), layout="constrained")  # no pyplot: it keeps state between threads
+    figure = blank(8, 5, cache)
     axes = figure.add_subplot()
     for name, colour, title in (("accuracy", "#2a7f3f", found["strategy"]), ("random", "#777777", "random")):
         points = [point for point in found["curve"] if point[name] is not None]
@@ -237,9 +231,8 @@ def _draw(found: Mapping[str, Any], folder: Path, cache: Path) -> None:
     axes.set_xlabel("records with a label")
     axes.set_ylabel("accuracy (dotted: 90 and 95 % of that with every label)")
     axes.legend(loc="lower right")
-    with matplotlib.rc_context({"svg.hashsalt": "skerry"}):  # the same picture, the same bytes
-        figure.savefig(folder / "curve.svg", format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(folder / "curve.png", format="png", dpi=110, metadata={"Software": None})
+    for name in ("curve.svg", "curve.png"):
+        write(figure, folder / name)
 
 
 def _both(known: Known, plan: Plan, seed: int) -> dict[str, Any]:

@@ -32,6 +32,8 @@ GROUND = {
     "device",
     "base",
     "records",
+    "intervals",
+    "pictures",
     "keys",
     "signature",
 }

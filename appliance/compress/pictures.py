@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.errors import MissingPartError
-from appliance.words import _
+from appliance.pictures import blank, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,18 +29,9 @@ def menu_picture(found: Mapping[str, Any], folder: Path, cache: Path) -> set[str
     Accuracy is that of the validation rows, milliseconds those of one text of 16 tokens, the area of a point its bytes; a line joins the variants that nothing
     beats. `cache` is a folder for matplotlib's list of fonts. Raises `MissingPartError` without matplotlib.
     """
-    os.environ.setdefault("MPLCONFIGDIR", str(cache))
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPartError(_("pictures need the extra `train`: install `skerry[train]`")) from error
-    figure = Figure(figsize=(9, 6), layout="constrained")  # no pyplot: it keeps state between threads
-    with matplotlib.rc_context({"svg.hashsalt": "skerry"}):  # the same picture, the same bytes
-        _draw(figure, found)
-        figure.savefig(folder / "menu.svg", format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(folder / "menu.png", format="png", dpi=110, metadata={"Software": None})
-    return {"menu.svg", "menu.png"}
+    figure = blank(9, 6, cache)
+    _draw(figure, found)
+    return {write(figure, folder / name).name for name in ("menu.svg", "menu.png")}
 
 
 def _draw(figure: Figure, found: Mapping[str, Any]) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 Interval = tuple[float, float]
-_Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 _PERCENTILES = (2.5, 97.5)
 _BINS = 15
 _MIN_SCORES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -43,14 +42,6 @@ def macro_f1(confusion: Array) -> float:
     """Return the mean F1 of the classes that are there or were predicted, as scikit-learn's `f1_score(average="macro")`."""
     right, predicted, support = confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)
     return float(_macro(right, predicted + support))
-
-
-def wilson(correct: int, rows: int) -> Interval:
-    """Return the 95 % score interval of a proportion (Wilson 1927, J. Am. Stat. Assoc. 22)."""
-    share, square = correct / rows, _Z**2 / rows
-    middle = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * (share * (1 - share) / rows + square / (4 * rows)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def macro_f1_interval(true: Array, predicted: Array, classes: int, resamples: int, seed: int) -> Interval:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from appliance.evaluate.metrics import Interval, wilson
+from appliance.evaluate.metrics import Interval
+from appliance.intervals import wilson
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.errors import MissingPartError
-from appliance.words import _
+from appliance.pictures import blank, write
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,17 +23,11 @@ def confusion_picture(confusion: np.ndarray[Any, Any], labels: Sequence[str], pa
     The axes carry the labels, or their numbers in `labels` (0, 1, ...) where there are too many or no font here has
     their characters. `cache` is a folder for matplotlib's list of fonts. Raises `MissingPartError` without matplotlib.
     """
-    os.environ.setdefault("MPLCONFIGDIR", str(cache))
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPartError(_("pictures need the extra `train`: install `skerry[train]`")) from error
-
     classes = len(labels)
+    inches = 3 + min(12.0, 0.32 * classes)
+    figure = blank(inches + 1, inches, cache)
     font = _font_for("".join(labels) + "…") if classes <= _NAMED_CLASSES else None
     names = [_short(label) for label in labels] if font else [str(number) for number in range(classes)]
-    inches = 3 + min(12.0, 0.32 * classes)
-    figure = Figure(figsize=(inches + 1, inches), layout="constrained")  # no pyplot: it keeps state between threads
     axes = figure.add_subplot()
     shares = confusion / confusion.sum(axis=1, keepdims=True).clip(1)  # (true, predicted)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -49,7 +41,7 @@ def confusion_picture(confusion: np.ndarray[Any, Any], labels: Sequence[str], pa
         for row, column in zip(*confusion.nonzero(), strict=True):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(confusion[row, column]), ha="center", va="center", color=colour, fontsize=7)
-    figure.savefig(path, format="png", dpi=110, metadata={"Software": None})
+    write(figure, path)
 
 
 def _short(label: str) -> str:

@@ -14,8 +14,8 @@ from appliance.evaluate.metrics import (
     macro_f1,
     macro_f1_interval,
     precision_recall_f1,
-    wilson,
 )
+from appliance.intervals import wilson
 from appliance.settings import EvaluateSettings
 from appliance.words import _
 

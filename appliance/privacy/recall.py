@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, Literal
 
 from appliance.errors import InputError
+from appliance.intervals import wilson
 from appliance.jobs import progress
 from appliance.privacy import identities, site_rules
 from appliance.privacy.detect import Scrubber
@@ -26,14 +27,13 @@ from appliance.settings import ScrubSettings
 from appliance.store import Store
 from appliance.words import _
 
-__all__ = ["Planted", "plant", "recall", "seeded", "wilson"]
+__all__ = ["Planted", "plant", "recall", "seeded"]
 
 Language = Literal["en", "zh"]
 _POOL_ROWS = 1_000
 _LONGEST = 8_000  # characters of a record that are copied
 _EDGE = re.compile(r"[.!?](?=\s)|[。！？；\n]")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-_Z = 1.959963984540054  # the 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,6 @@ class Planted:
     end: int
     kind: str
     language: Language
-
-
-def wilson(right: float, total: float) -> tuple[float, float]:
-    """Return the 95 % score interval of a proportion (Wilson 1927, J. Am. Stat. Assoc. 22:209-212); (0, 1) for none at all.
-
-    `total` may be an effective sample size, and then needs not be whole.
-    """
-    if total <= 0:
-        return 0.0, 1.0
-    share, square = right / total, _Z**2 / total
-    middle = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * (max(0.0, share * (1 - share)) / total + square / (4 * total)) ** 0.5
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def recall(store: Store, dataset: Dataset, settings: ScrubSettings, number: int, seed: int) -> dict[str, Any]:

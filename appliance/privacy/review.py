@@ -21,12 +21,12 @@ from typing import Any
 
 from appliance.errors import InputError, PolicyError
 from appliance.files import locked, write_durably
+from appliance.intervals import wilson
 from appliance.keys import seal, unseal
 from appliance.privacy import site_rules
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.kinds import KINDS
 from appliance.privacy.normalise import normalise
-from appliance.privacy.recall import wilson
 from appliance.privacy.site_rules import SiteRule
 from appliance.schema import Dataset, Finding, Record
 from appliance.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.advise import advise, cohen_kappa, wilson
+from labeling.advise import advise, cohen_kappa
 from tests.labeling.test_choose import clouds
 
 
@@ -62,11 +62,3 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     assert cohen_kappa(one, other) == pytest.approx(0.6)
     assert cohen_kappa(one, 1 - one) == pytest.approx(-1)
     assert cohen_kappa(one, one) == 1 and cohen_kappa(np.zeros(9, int), np.zeros(9, int)) == 1
-
-
-@pytest.mark.parametrize(
-    ("right", "count", "low", "high"), [(0, 0, 0, 1), (10, 10, 0.7225, 1), (0, 10, 0, 0.2775), (45, 50, 0.7864, 0.9565)]
-)
-def test_wilsons_interval(right: int, count: int, low: float, high: float) -> None:
-    """Values by Wilson's formula worked out by hand; they stay within 0 and 1."""
-    assert wilson(right, count) == pytest.approx((low, high), abs=1e-4)

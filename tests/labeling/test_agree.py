@@ -13,7 +13,7 @@ from appliance import schema
 from appliance.annotations import answers, change_labels, enqueue, lease, lease_next, queue, save
 from appliance.schema import QueueItem
 from appliance.store import Store
-from labeling.agree import Array, agree, alpha, ask_reviewers, cohen, f1, fleiss, interval, make_gold, settled, wilson
+from labeling.agree import Array, _score, agree, alpha, ask_reviewers, cohen, f1, fleiss, interval, make_gold, settled
 from tests.labeling.asked import dataset, identity, said, task, tell
 
 # Krippendorff (2011), four observers, twelve units, five values, nominal alpha 0.743
@@ -96,10 +96,9 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     assert 87 <= held <= 100
 
 
-def test_the_score_interval_of_a_share() -> None:
-    """Wilson's interval of 8 out of 10, as published tables have it."""
-    assert wilson(8, 10) == (pytest.approx(0.4902, abs=1e-3), pytest.approx(0.9433, abs=1e-3))
-    assert wilson(0, 0) == (None, None)
+def test_a_score_has_wilsons_interval_and_none_of_nothing() -> None:
+    assert _score([True] * 8 + [False] * 2) == {"gold": 10, "gold_right": 0.8, "gold_low": 0.4902, "gold_high": 0.9433}
+    assert _score([]) == {"gold": 0, "gold_right": None, "gold_low": None, "gold_high": None}
 
 
 def test_most_people_settle_a_record_and_a_tie_does_not() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
 from appliance.evaluate.metrics import (
@@ -16,7 +15,6 @@ from appliance.evaluate.metrics import (
     macro_f1,
     macro_f1_interval,
     precision_recall_f1,
-    wilson,
 )
 
 
@@ -38,13 +36,6 @@ def test_confusion_precision_recall_f1_are_those_of_sklearn(seed: int) -> None:
     for ours, theirs in zip(precision_recall_f1(confusion), expected[:3], strict=True):
         assert ours == pytest.approx(theirs)
     assert macro_f1(confusion) == pytest.approx(sklearn.f1_score(true, predicted, average="macro", zero_division=0.0))
-
-
-@pytest.mark.parametrize("total", [1, 5, 100, 3080])
-def test_the_interval_of_accuracy_is_wilsons(total: int) -> None:
-    for correct in {0, 1, total // 2, total - 1, total}:
-        expected = binomtest(correct, total).proportion_ci(method="wilson")
-        assert wilson(correct, total) == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
 def test_a_drawn_macro_f1_is_that_of_the_drawn_rows() -> None:

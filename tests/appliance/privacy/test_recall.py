@@ -15,7 +15,7 @@ from appliance.errors import InputError
 from appliance.privacy import identities
 from appliance.privacy.detect import Scrubber
 from appliance.privacy.policy import OperatorSpec, Policy, load
-from appliance.privacy.recall import Planted, covered, plant, recall, seeded, wilson
+from appliance.privacy.recall import Planted, covered, plant, recall, seeded
 from appliance.privacy.recall_report import write_recall_report
 from appliance.privacy.scrub import scrub
 from appliance.schema import Finding, Record, Source
@@ -107,20 +107,6 @@ def test_without_a_record_there_is_nothing_to_plant_in() -> None:
     using = policy("EMAIL")
     with pytest.raises(InputError, match="no record"):
         seeded(records(" "), scrubber(using), using, 1, 1)
-
-
-# Wilson 1927 has no table; these are the values of R's prop.test(x, n, correct = FALSE).
-@pytest.mark.parametrize(
-    ("right", "total", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_the_interval_is_wilsons(right: int, total: int, low: float, high: float) -> None:
-    """Newcombe 1998, Statistics in Medicine 17, table I, method 3."""
-    assert wilson(right, total) == pytest.approx((low, high), abs=6e-5)
-
-
-def test_nothing_at_all_tells_nothing() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_a_recall_leaves_an_event_and_no_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from appliance.engine.texts import softmax
 from appliance.errors import InputError, MissingPartError
 from appliance.words import _
 
@@ -44,7 +45,7 @@ class Head:
         count = len(embeddings) if rows is None else len(rows)
         result = np.zeros((count, self.labels), np.float32)
         for start, chunk in _chunks(embeddings, rows):
-            result[start : start + len(chunk), self.seen] = _softmax(chunk @ self.weight.T + self.bias)
+            result[start : start + len(chunk), self.seen] = softmax(chunk @ self.weight.T + self.bias)
         return result
 
 
@@ -132,24 +133,28 @@ def scan(head: Head, embeddings: Array) -> tuple[Array, Array]:
 
 
 def cross_validated(
-    features: Array, targets: Sequence[int] | Array, labels: int, seed: int = 0, folds: int = 5
+    features: Array,
+    targets: Sequence[int] | Array,
+    labels: int,
+    seed: int = 0,
+    folds: int = 5,
+    trusted: Array | None = None,
 ) -> Array:
     """Return float32 (rows, labels): the probabilities of each row by a head that did not learn from it.
 
-    `features` (rows, width). The rows of each label are dealt to the folds in turn, in a random order drawn by `seed`. A label with one row has probability 0 there.
+    `features` (rows, width). The rows of each label are dealt to the folds in turn, in a random order drawn by `seed`; heads learn from `trusted` rows (rows,) alone,
+    from all by default. A label with one row has probability 0 there.
     """
     import numpy as np
 
     numbers = np.asarray(targets)
     fold = dealt(numbers, folds, np.random.default_rng(seed))
+    taught = np.ones(len(numbers), bool) if trusted is None else trusted
     result = np.zeros((len(numbers), labels), np.float32)
-    head = None
     for one in range(folds):
-        out = np.flatnonzero(fold == one)
-        rest = np.flatnonzero(fold != one)
-        if len(out) and len(rest):
-            head = fit(features[rest], numbers[rest], labels, start=head)
-            result[out] = head.probabilities(features, out)
+        out, rest = np.flatnonzero(fold == one), np.flatnonzero((fold != one) & taught)
+        if len(out) and len(rest):  # from zero: the head of another fold has learned from these rows
+            result[out] = fit(features[rest], numbers[rest], labels).probabilities(features, out)
     return result
 
 
@@ -162,14 +167,6 @@ def dealt(targets: Array, folds: int, generator: np.random.Generator) -> Array:
     fold = np.empty(len(targets), np.int64)
     fold[order] = np.arange(len(targets)) % folds
     return fold
-
-
-def _softmax(logits: Array) -> Array:
-    import numpy as np
-
-    np.exp(logits - logits.max(1, keepdims=True), out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    return logits
 
 
 def _chunks(embeddings: Array, rows: Sequence[int] | Array | None) -> Iterator[tuple[int, Array]]:

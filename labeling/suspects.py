@@ -22,13 +22,12 @@ from appliance.store import Store
 from appliance.words import _
 from labeling.agree import settled
 from labeling.embed import embed
-from labeling.head import dealt, fit
+from labeling.head import cross_validated
 from labeling.texts import Texts, dataset_of
 
 Array = npt.NDArray[Any]
 
 ALIKE = 0.97  # cosine from which two records should have the same label
-_FOLDS = 5
 _FEWEST_ROWS = 3  # a label with fewer records is too little known to be doubted
 _BUCKET_ROWS = 1_000
 _TABLES = 12
@@ -56,28 +55,18 @@ class Ranking:
 def rank(features: Array, targets: Sequence[int] | Array, labels: int, seed: int = 0) -> Ranking:
     """Rank rows by how likely their label is wrong. `features` (rows, width), `targets` (rows,) below `labels`."""
     given = np.asarray(targets)
-    first = out_of_fold(features, given, labels, np.ones(len(given), bool), seed)
+    progress("suspects", 0, 2)
+    first = cross_validated(features, given, labels, seed).astype(float)
     trusted = ~_off(first, given)
     for label in np.unique(given):  # one that would lose all its rows is learned from them all
         there = given == label
         trusted[there] |= trusted[there].sum() < 2
-    second = out_of_fold(features, given, labels, trusted, seed + 1)
+    progress("suspects", 1, 2)
+    second = cross_validated(features, given, labels, seed + 1, trusted=trusted).astype(float)
     others = first * second
     others[np.arange(len(given)), given] = -1
     doubts = (doubt(first, given) + doubt(second, given)) / 2
     return Ranking(doubts, others.argmax(axis=1), _off(second, given), round(errors(second, given)))
-
-
-def out_of_fold(features: Array, targets: Array, labels: int, trusted: Array, seed: int) -> Array:
-    """Return float64 (rows, labels): each row's probabilities by a head that learned from `trusted` rows (rows,) of the other folds."""
-    fold = dealt(targets, _FOLDS, np.random.default_rng(seed))
-    result = np.zeros((len(targets), labels))
-    for one in range(_FOLDS):
-        progress("suspects", one, _FOLDS)
-        out, learned = np.flatnonzero(fold == one), np.flatnonzero((fold != one) & trusted)
-        if len(out) and len(learned):
-            result[out] = fit(features[learned], targets[learned], labels).probabilities(features, out)
-    return result
 
 
 def thresholds(probabilities: Array, targets: Array) -> Array:
